@@ -48,7 +48,12 @@ const moduleNameMapper = Object.fromEntries(
 module.exports = {
   maxWorkers: Math.max(2, availableParallelism() - 1),
   ...tier,
-  transform: { "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }] },
+  transform: {
+    "\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } } }],
+    // Node loads it by require(), which jest does not for ES modules.
+    "/@marcbachmann/.+\\.js$": ["@swc/jest", { jsc: { target: "es2022" }, module: { type: "commonjs" } }],
+  },
+  transformIgnorePatterns: ["/node_modules/(?!@marcbachmann/)"],
   moduleNameMapper: {
     ...moduleNameMapper,
     // Names of sources as a dynamic import must write them.

@@ -1,20 +1,18 @@
-import {
-  conditions,
-  type CheckpointConditionType,
-  type Condition,
-  type ToolConditionType,
-} from "./conditions";
+import { conditions, type CheckpointConditionType, type ToolConditionType } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
+import { retention } from "./policy-retention";
 import { trigger } from "./policy-trigger";
 import { policyLastVerified } from "./policy-verify";
+import { firings } from "./policy-webhook";
 import {
   count,
   DAY_SECONDS,
   flag,
   integer,
   list,
+  MONTH_SECONDS,
   object,
   optional,
   text,
@@ -24,9 +22,13 @@ import {
   type ValidationRule,
 } from "./schema";
 
-const MONTH_SECONDS = 2_592_000;
 /** Maximum number of failures in the status. The newest are kept. */
 export const MAX_FAILURES = 10;
+
+/** Filters by what a Checkpoint records of its pod. */
+const RECORDED_FILTERS = "filter.owners, or namespaces in a ClusterCheckpointPolicy";
+/** The other ones. */
+const UNRECORDED_FILTERS = ["pods", "containers", "minRunningSeconds", "restarts", "phases", "expression"];
 
 const rules: ValidationRule[] = [
   {
@@ -37,11 +39,24 @@ const rules: ValidationRule[] = [
     rule: "!has(self.filter) || !has(self.filter.minRunningSeconds) || !has(self.filter.phases) || !('Pending' in self.filter.phases)",
     message: "filter.minRunningSeconds selects no pod in the phase Pending",
   },
+  {
+    rule: "!has(self.action.deleteCheckpoints) || has(self.trigger.heartbeat)",
+    message: "deleteCheckpoints needs the trigger heartbeat: the others are due for a pod",
+  },
+  ...UNRECORDED_FILTERS.map((name) => ({
+    rule: `!has(self.action.deleteCheckpoints) || !has(self.filter) || !has(self.filter.${name})`,
+    message: `filter.${name} selects no Checkpoints: they do not record it of their pods. With deleteCheckpoints, use ${RECORDED_FILTERS}, or action.deleteCheckpoints.policies`,
+  })),
+  {
+    rule: "!(has(self.trigger.startup) || has(self.trigger.memory)) || !has(self.filter) || !has(self.filter.phases) || 'Running' in self.filter.phases",
+    message:
+      "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
+  },
 ];
 
 function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
   return object(
-    "Which pods are checkpointed, and when.",
+    "Which pods are checkpointed, or which Checkpoints are deleted, and when.",
     {
       suspend: optional(flag("Whether the policy does nothing. Checkpoints in flight are completed.", false)),
       trigger,
@@ -82,12 +97,20 @@ const failure = object(undefined, {
 const status = object("Current state of the policy.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
   conditions: optional(conditions<CheckpointConditionType | ToolConditionType, PolicyReason>()),
-  lastRunTime: optional(time("When the last Checkpoint was requested.")),
-  nextRunTime: optional(time("When the next pod is due. Missing if none is.")),
+  lastRunTime: optional(
+    time(
+      "When the last Checkpoint was requested; with deleteCheckpoints, when the last completed run began.",
+    ),
+  ),
+  nextRunTime: optional(
+    time("When the next pod is due, or the next run of deleteCheckpoints. Missing if none is."),
+  ),
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(count("Number of pods that are due, and wait for the limits.")),
   lastVerified: optional(policyLastVerified),
+  retention: optional(retention),
+  firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
       maxItems: MAX_FAILURES,
@@ -114,6 +137,14 @@ const common = {
     { name: "Matched", type: "integer", format: "int64", jsonPath: ".status.matchedPods" },
     { name: "In Flight", type: "integer", format: "int64", jsonPath: ".status.inFlight" },
     { name: "Last Run", type: "date", jsonPath: ".status.lastRunTime" },
+    {
+      name: "To Delete",
+      type: "integer",
+      format: "int64",
+      jsonPath: ".status.retention.toDelete",
+      description: "Checkpoints that the next run deletes.",
+      priority: 1,
+    },
     AGE_COLUMN,
   ] satisfies Column[],
 } as const;
@@ -143,7 +174,7 @@ export const CLUSTER_CHECKPOINT_POLICY = defineKind({
   spec: clusterSpec,
 });
 
-/** Labels and annotation of a Checkpoint that a policy created. */
+/** Labels and annotations of a Checkpoint that a policy created. */
 export const POLICY_LABELS = {
   /** Name of the policy. */
   name: "cedana.ai/policy",
@@ -151,17 +182,27 @@ export const POLICY_LABELS = {
   uid: "cedana.ai/policy-uid",
   /** When the checkpoint was due, RFC 3339. An annotation. */
   due: "cedana.ai/policy-due",
+  /** The action, if it does more once the Checkpoint is completed. An annotation. */
+  action: "cedana.ai/policy-action",
 } as const;
 
 /**
  * Reason of a policy's conditions.
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
- * - `InvalidTrigger`: the trigger can never be due, or the controller does not have the trigger or a filter
+ * - `ReadingsFailed`: there are no readings of memory
+ * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
+ * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
+ * - `InvalidAction`: the install does not enable the action
  */
-export type PolicyReason = "Scheduled" | "Suspended" | "InvalidTrigger";
+export type PolicyReason =
+  | "Scheduled"
+  | "Suspended"
+  | "ReadingsFailed"
+  | "InvalidTrigger"
+  | "InvalidFilter"
+  | "InvalidAction";
 
-export type PolicyCondition = Condition<CheckpointConditionType | ToolConditionType, PolicyReason>;
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;
 /** What both kinds have in common. */

@@ -2,6 +2,7 @@ import {
   conditions,
   type CheckpointConditionType,
   type Condition,
+  type DeletionConditionType,
   type ToolConditionType,
 } from "./conditions";
 import {
@@ -30,6 +31,19 @@ import {
   type Infer,
 } from "./schema";
 
+/** What happens to the artifact of a Checkpoint that is deleted. */
+export const DELETION_POLICIES = ["Retain", "Delete"] as const;
+export type DeletionPolicy = (typeof DELETION_POLICIES)[number];
+
+/** The field `deletionPolicy` of a Checkpoint, and of actions that create one. */
+export const deletionPolicy = oneOf(
+  "What happens to the artifact in the registry when the Checkpoint is deleted. Retain: it stays. Delete: the controller deletes it, if the install permits that (install.checkpoints.deleteArtifacts) and no other Checkpoint names it. Only with the engine criu. Default: Retain.",
+  DELETION_POLICIES,
+);
+
+/** Finalizer by which the controller deletes the artifact before the Checkpoint is removed. */
+export const ARTIFACT_FINALIZER = `${AUTOMATION_GROUP}/artifact`;
+
 /** Maximum number of containers. It limits the cost of the validation rules. */
 export const CONTAINERS = 64;
 
@@ -43,7 +57,7 @@ const podRef = object("The pod, in the namespace of this object.", {
 });
 
 const spec = object(
-  "The requested checkpoint. Immutable.",
+  "The requested checkpoint. Immutable, except deletionPolicy and pinned.",
   {
     podRef,
     containers: optional(
@@ -64,6 +78,12 @@ const spec = object(
       ),
     ),
     leaveRunning: optional(flag("Whether the containers keep running.", true)),
+    deletionPolicy: optional(deletionPolicy),
+    pinned: optional(
+      flag(
+        "Whether no policy deletes the Checkpoint. It can be changed at any time. Users can delete it. Default: false.",
+      ),
+    ),
   },
   [
     ...immutable("Checkpoint", ["podRef", "containers", "engine", "location", "leaveRunning"]),
@@ -173,7 +193,10 @@ const resultFields = {
 
 const status = object("Current state of the checkpoint.", {
   observedGeneration: optional(count("Generation of the object that the status describes.")),
-  conditions: optional(conditions<CheckpointConditionType | ToolConditionType, CheckpointReason>()),
+  conditions:
+    optional(
+      conditions<CheckpointConditionType | ToolConditionType | DeletionConditionType, CheckpointReason>(),
+    ),
   ...resultFields,
   restore: optional(restore),
   lastVerified: optional(lastVerified),
@@ -220,6 +243,7 @@ export const CHECKPOINT = defineKind({
     { name: "Restore", type: "string", jsonPath: ".status.restore.state" },
     { name: "Verified", type: "string", jsonPath: ".status.lastVerified.outcome", priority: 1 },
     { name: "Node", type: "string", jsonPath: ".status.nodeName", priority: 1 },
+    { name: "Pinned", type: "boolean", jsonPath: ".spec.pinned", priority: 1 },
     AGE_COLUMN,
   ],
 });
@@ -231,6 +255,7 @@ export const CHECKPOINT = defineKind({
  * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
  * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
  * - `ImageNotFound`: it was completed, and a restore found that the registry no longer has its artifact
+ * - `ArtifactInUse`, `ArtifactNotDeleted`: why a Checkpoint that is deleted keeps its artifact until now; only of `DeletionBlocked`
  * - `CheckpointLost`: the object was created from a backup, and its record has no result
  */
 export type CheckpointReason =
@@ -251,15 +276,20 @@ export type CheckpointReason =
   | "CheckpointNotPossible"
   | "CheckpointLost"
   | "ImageNotFound"
+  | "ArtifactInUse"
+  | "ArtifactNotDeleted"
   | "OutcomeUnknown";
 
 /** Reason of a Checkpoint that has ended. */
 export type CheckpointEndReason = Exclude<
   CheckpointReason,
-  "Pending" | "CheckpointInProgress" | "ImageNotFound"
+  "Pending" | "CheckpointInProgress" | "ImageNotFound" | "ArtifactInUse" | "ArtifactNotDeleted"
 >;
 
-export type CheckpointCondition = Condition<CheckpointConditionType | ToolConditionType, CheckpointReason>;
+export type CheckpointCondition = Condition<
+  CheckpointConditionType | ToolConditionType | DeletionConditionType,
+  CheckpointReason
+>;
 export type CheckpointSpec = Infer<typeof spec>;
 export type CheckpointStatus = Infer<typeof status>;
 export type CheckpointRecord = Infer<typeof record>;

@@ -9,11 +9,14 @@ export type CheckpointConditionType = (typeof TYPES)[number];
 /** Conditions by which tools such as Flux and kubectl plugins (kstatus) know whether to wait. Only those that are True exist. */
 export type ToolConditionType = "Reconciling" | "Stalled";
 
+/** True while a Checkpoint that is deleted waits for the deletion of its artifact. */
+export type DeletionConditionType = "DeletionBlocked";
+
 const REASON = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
 
 const condition = object(undefined, {
   type: text(
-    `${TYPES[0]}, ${TYPES[1]} or ${TYPES[2]}. A Checkpoint that has not ended also has Reconciling, one that failed Stalled.`,
+    `${TYPES[0]}, ${TYPES[1]} or ${TYPES[2]}. A Checkpoint that has not ended also has Reconciling, one that failed Stalled, one whose artifact cannot be deleted yet DeletionBlocked.`,
     316,
   ),
   status: oneOf("Whether the condition holds.", ["True", "False", "Unknown"]),

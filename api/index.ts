@@ -7,6 +7,7 @@ import { CHECKPOINT } from "./checkpoint";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "./checkpoint-policy";
 import type { EngineName, Kind } from "./kind";
 import { NODE_CHECKPOINT } from "./node-checkpoint";
+import { NODE_MEMORY_WATCH } from "./node-memory-watch";
 import { NODE_RESTORE } from "./node-restore";
 
 /** All kinds. CRDs, the permissions to install them, and the tables of docs/kubernetes/crds.md follow from it. */
@@ -17,6 +18,7 @@ export const KINDS: readonly Kind[] = [
   NODE_RESTORE,
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
+  NODE_MEMORY_WATCH,
 ];
 
 /** Kinds that each engine uses, in the order of `KINDS`. */
@@ -26,7 +28,7 @@ const KINDS_OF: Readonly<Record<EngineName, readonly Kind[]>> = {
 };
 
 /** Kinds of policies. The controller reconciles them with each engine, if policies are enabled. */
-const POLICY_KINDS: readonly Kind[] = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY];
+const POLICY_KINDS: readonly Kind[] = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, NODE_MEMORY_WATCH];
 
 /**
  * Returns the kinds that an engine uses.
@@ -38,6 +40,7 @@ export function kindsOf(engine: EngineName, policies: boolean): readonly Kind[] 
 
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
 export {
+  ARTIFACT_FINALIZER,
   CHECKPOINT,
   type CheckpointCondition,
   type CheckpointEndReason,
@@ -46,6 +49,7 @@ export {
   type CheckpointSpec,
   type CheckpointStatus,
   type ContainerCheckpoint,
+  type DeletionPolicy,
   IMPORT_VERB,
   type NotRestoredItem,
   type OwnerIdentity,
@@ -58,7 +62,6 @@ export {
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,
   POLICY_LABELS,
-  type PolicyCondition,
   type PolicyFailure,
   type PolicyReason,
   type CheckpointPolicySpec,
@@ -66,8 +69,29 @@ export {
   type PolicySpec,
   type PolicyStatus,
 } from "./checkpoint-policy";
-export type { CheckpointAction } from "./policy-action";
-export type { OwnerFilter, PodFilter } from "./policy-filter";
+export { ARTIFACT_ANNOTATIONS, ARTIFACT_TYPE, CLUSTER_NAMESPACE } from "./artifact";
+export { MemoryMonitor, type MemoryReadings } from "./memory-monitor";
+export {
+  MAX_WATCHES,
+  NODE_MEMORY_WATCH,
+  type MemoryCrossing,
+  type MemoryThreshold,
+  type MemoryWatch,
+  type NodeMemoryWatchSpec,
+  type NodeMemoryWatchStatus,
+} from "./node-memory-watch";
+export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
+export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
+export type { MemoryTrigger } from "./policy-memory";
+export {
+  MAX_NEXT,
+  RETENTION_KEEP_REASONS,
+  RETENTION_LIMITS,
+  type DeleteCheckpointsAction,
+  type RetentionKeepReason,
+  type RetentionLimit,
+  type RetentionStatus,
+} from "./policy-retention";
 export type { LabelSelector } from "./policy-selector";
 export {
   SANDBOX,
@@ -77,7 +101,17 @@ export {
   type VerificationOutcome,
   type VerifyAction,
 } from "./policy-verify";
-export { CRON_PATTERN, REQUESTED_AT, type HeartbeatTrigger } from "./policy-trigger";
+export { REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger, type StartupTrigger } from "./policy-trigger";
+export {
+  FIRING_ID,
+  FIRING_WINDOW,
+  MAX_FIRINGS,
+  MIN_FIRING_SECONDS,
+  type Firing,
+  type SecretReference,
+  type WebhookTrigger,
+} from "./policy-webhook";
+export { namesOf as namesInWords } from "./exactly-one";
 export { conditionsOf, toolConditions, type CheckpointConditionType, type Condition } from "./conditions";
 export { AUTOMATION_GROUP, ENGINES, type Column, type EngineName, type Kind } from "./kind";
 export {
@@ -117,4 +151,4 @@ export {
   WEBHOOK_PATH,
   type Fallback,
 } from "./restore";
-export type { Infer, Schema, ValidationRule } from "./schema";
+export { formOf, type Infer, type Schema, type ValidationRule } from "./schema";

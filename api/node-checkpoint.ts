@@ -15,6 +15,7 @@ import {
   optional,
   text,
   time,
+  uid,
   type Infer,
 } from "./schema";
 
@@ -70,6 +71,11 @@ const spec = object(
       ),
     ),
     image: text("Image to push: <registry>/<repository>:<tag>.", 512, { pattern: "^[^\\s@]+:[^\\s@/]+$" }),
+    cluster: optional(
+      uid(
+        "UID of the namespace kube-system, which identifies the cluster. The artifact has it as an annotation. Only if the install deletes artifacts.",
+      ),
+    ),
     timeoutSeconds: integer(
       "Time limit of the whole request, from the agent's first step. The push of a checkpoint that was taken may need a day longer; with leaveRunning false it has no limit.",
       1,

@@ -1,14 +1,27 @@
 import { CONTAINERS } from "./checkpoint";
 import { selector } from "./policy-selector";
-import { integer, labelName, list, object, oneOf, optional, podName, type Infer } from "./schema";
+import {
+  integer,
+  labelName,
+  list,
+  MONTH_SECONDS,
+  object,
+  oneOf,
+  optional,
+  podName,
+  text,
+  type Infer,
+} from "./schema";
 
 /** Kinds of the controllers that own pods. A Deployment owns its pods by a ReplicaSet. */
 export const OWNER_KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "None"] as const;
 /** Phases of a pod that can be checkpointed, now or later. */
 export const POD_PHASES = ["Pending", "Running"] as const;
 
-const MAX_LIST = 64;
-const MONTH_SECONDS = 2_592_000;
+/** Maximum number of names. */
+export const MAX_LIST = 64;
+/** Maximum length of an expression, in characters. */
+export const MAX_EXPRESSION = 1024;
 
 const owner = object(
   undefined,
@@ -59,6 +72,12 @@ const fields = {
     integer("Seconds for which all containers must have run, without a restart.", 1, MONTH_SECONDS),
   ),
   restarts: optional(restarts),
+  expression: optional(
+    text(
+      "CEL expression over the variable pod, such as pod.spec.containers.exists(c, c.image.startsWith('registry.example.com/')). Pods for which it is true match.",
+      MAX_EXPRESSION,
+    ),
+  ),
   phases: optional(
     list("Phases of pods. Default: Running.", oneOf("Phase.", POD_PHASES), {
       minItems: 1,

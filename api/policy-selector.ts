@@ -1,4 +1,4 @@
-import { list, object, oneOf, optional, string, text, textMap, type Infer } from "./schema";
+import { list, object, oneOf, optional, pattern, string, text, textMap, type Infer } from "./schema";
 
 /** Maximum length of a label's key: a DNS subdomain, a slash and a name. */
 const MAX_KEY = 317;
@@ -7,8 +7,14 @@ const MAX_VALUE = 63;
 /** Maximum number of requirements and of values. It limits the cost of the validation rules. */
 const REQUIREMENTS = 32;
 
-const LABEL_KEY = "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$";
-const LABEL_VALUE = "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$";
+const LABEL_KEY = pattern(
+  "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+  "a key of a label, such as app or example.com/app",
+);
+const LABEL_VALUE = pattern(
+  "^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?$",
+  "letters, digits, -, _ and ., with a letter or digit at both ends",
+);
 
 /** Operators of a requirement, as in a LabelSelector. */
 export const OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist"] as const;

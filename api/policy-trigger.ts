@@ -1,7 +1,19 @@
-import { integer, object, optional, text, type Infer, type ValidationRule } from "./schema";
+import { exactlyOne } from "./exactly-one";
+import { memory } from "./policy-memory";
+import { webhook } from "./policy-webhook";
+import {
+  DAY_SECONDS,
+  integer,
+  MONTH_SECONDS,
+  object,
+  oneOf,
+  optional,
+  pattern,
+  text,
+  type Infer,
+  type ValidationRule,
+} from "./schema";
 
-/** Longest interval and jitter: 30 days. */
-const MONTH_SECONDS = 2_592_000;
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
 
@@ -14,7 +26,7 @@ const MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
 const DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT";
 
 /** Pattern of cron's five fields. Names are in upper or lower case. */
-export const CRON_PATTERN = `^${[
+const CRON_PATTERN = `^${[
   "[0-5]?[0-9]",
   "([01]?[0-9]|2[0-3])",
   "(0?[1-9]|[12][0-9]|3[01])",
@@ -23,6 +35,11 @@ export const CRON_PATTERN = `^${[
 ]
   .map(field)
   .join(" +")}$`;
+
+const TIME_ZONE = pattern(
+  "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+  "a name of the IANA database, such as Europe/Berlin or UTC",
+);
 
 const heartbeat = object(
   "Periodically, by an interval or by cron.",
@@ -42,7 +59,7 @@ const heartbeat = object(
     ),
     timeZone: optional(
       text("Time zone of cron, as in the IANA database, such as Europe/Berlin. Default: UTC.", 64, {
-        pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        pattern: TIME_ZONE,
       }),
     ),
     jitterSeconds: optional(
@@ -81,18 +98,33 @@ const manual = object(
   {},
 );
 
-export const trigger = object(
+/** For what `startup` is due once. */
+export const STARTUP_ONCE = ["Revision", "Pod"] as const;
+
+const startup = object(
+  "Once, when a pod has been Ready for a time: an image of a program that has started.",
+  {
+    readySeconds: optional(integer("Seconds for which the pod must be Ready.", 0, DAY_SECONDS, 0)),
+    oncePer: optional(
+      oneOf(
+        "For what it is due once. Revision: for all pods that have the owner and the pod template in common, the first one that is due. Pod: for each pod. Default: Revision.",
+        STARTUP_ONCE,
+      ),
+    ),
+  },
+);
+
+/** Triggers by name. */
+export const TRIGGER_FIELDS = { heartbeat, manual, startup, memory, webhook } as const;
+
+export const trigger = exactlyOne(
+  "trigger",
   "When the action is due for a pod. Exactly one of the fields.",
-  { heartbeat: optional(heartbeat), manual: optional(manual) },
-  [
-    {
-      rule: "has(self.heartbeat) != has(self.manual)",
-      message: "set exactly one trigger: heartbeat or manual",
-    },
-  ],
+  TRIGGER_FIELDS,
 );
 
 export type HeartbeatTrigger = Infer<typeof heartbeat>;
+export type StartupTrigger = Infer<typeof startup>;
 
 /** Annotation of a pod or its workload by which the trigger `manual` is due: a time in the format of RFC 3339. */
 export const REQUESTED_AT = "cedana.ai/checkpoint-requested-at";

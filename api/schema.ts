@@ -150,6 +150,8 @@ export const count = (description: string): Schema<number> => ({
 
 /** Seconds of a day: the longest time limit of a request. */
 export const DAY_SECONDS = 86_400;
+/** Seconds of 30 days: the longest interval of a policy. */
+export const MONTH_SECONDS = 2_592_000;
 
 /** A whole number of 32 bits from `minimum` to `maximum`. */
 export const integer = (
@@ -173,14 +175,35 @@ export const time = (description: string): Schema<string> => ({
   description,
 });
 
-const DNS_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?";
+/** What the patterns of fields allow, in words for people. */
+const forms = new Map<string, string>();
+
+/** Names what a pattern allows. @returns the pattern */
+export function pattern(regex: string, allowed: string): string {
+  forms.set(regex, allowed);
+  return regex;
+}
+
+/** Returns what the pattern of a field allows, in words; the pattern if it has none. */
+export function formOf(regex: string): string {
+  return forms.get(regex) ?? regex;
+}
+
+const LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?";
+const DNS_LABEL = pattern(
+  `^${LABEL}$`,
+  "lower-case letters, digits and -, with a letter or digit at both ends",
+);
+const DNS_SUBDOMAIN = pattern(
+  `^${LABEL}(\\.${LABEL})*$`,
+  "lower-case letters, digits, - and ., with a letter or digit at both ends of each part",
+);
 
 /** Name of a container or namespace: a DNS label. */
-export const labelName = (description: string) => text(description, 63, { pattern: `^${DNS_LABEL}$` });
+export const labelName = (description: string) => text(description, 63, { pattern: DNS_LABEL });
 
 /** Name of a pod: a DNS subdomain. */
-export const podName = (description: string) =>
-  text(description, 253, { pattern: `^${DNS_LABEL}(\\.${DNS_LABEL})*$` });
+export const podName = (description: string) => text(description, 253, { pattern: DNS_SUBDOMAIN });
 
 /** UID of an object. Not every UID is a UUID (mirror pods), hence no pattern. */
 export const uid = (description: string) => text(description, 128);

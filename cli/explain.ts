@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { CommandError, EXIT } from "./errors";
 import type { ClusterChoice } from "./gate";
 import { clusterOptions, fileOption, outputOption, print } from "./options";
+import type { ExplainPolicyOptions } from "./policy/explain";
 import { kubectl } from "./shell";
 
 interface ExplainOptions extends ClusterChoice {
@@ -9,15 +10,34 @@ interface ExplainOptions extends ClusterChoice {
 }
 
 export function addExplain(program: Command): void {
-  const command = program
+  const explain = program
     .command("explain")
-    .description("explain the state of an object in a cluster; writes nothing")
+    .description("explain the state of an object in a cluster; writes nothing");
+  addExplainPolicy(explain);
+  const command = explain
     .command("node <name>")
     .description("show why a node is gated, and print the next commands")
     .addOption(fileOption())
     .addOption(outputOption());
   clusterOptions(command).action(async (name: string, options: ExplainOptions) => {
     const { text, exitCode } = await explainNode(name, options);
+    print(text);
+    process.exitCode = exitCode;
+  });
+}
+
+function addExplainPolicy(explain: Command): void {
+  const command = explain
+    .command("policy <name>")
+    .description(
+      "show what a policy does, which pods it matches and why others not, and print the next commands",
+    )
+    .option("-n, --namespace <name>", "namespace of a CheckpointPolicy (default: a ClusterCheckpointPolicy)")
+    .addOption(outputOption());
+  clusterOptions(command).action(async (name: string, options: ExplainPolicyOptions) => {
+    const { text, exitCode } = await (
+      await import("./policy/explain.js")
+    ).explainPolicy(name, options, Date.now());
     print(text);
     process.exitCode = exitCode;
   });

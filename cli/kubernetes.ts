@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { App } from "cdk8s";
-import { helmChart, layout, type KubernetesObject } from "../manifests";
+import { helmChart, identityOf, layout, pathOf, type KubernetesObject } from "../manifests";
+import { shellWord } from "./shell";
 import type { Platform } from "../config/platform";
 import { chartsFromPlatform } from "../stacks/kubernetes";
 import { capabilitiesOf } from "../config/engines";
@@ -38,6 +40,32 @@ export function kubernetesFiles(
     default:
       return layout(objects, { sources });
   }
+}
+
+/**
+ * Returns the commands that apply the objects with kubectl. An object of a kind that is in the output too needs the API server to
+ * serve the kind: kubectl reports it as unknown before it applies anything.
+ */
+export function applyCommands(
+  directory: string,
+  files: ReadonlyMap<string, string>,
+  { objects }: Pick<SynthesizedObjects, "objects">,
+): string[] {
+  const kubectl = "kubectl apply --server-side";
+  const all = `${kubectl} -k ${shellWord(directory)}`;
+  const used = new Set(objects.map((object) => `${object.kind}.${identityOf(object).group}`));
+  const crds = objects.filter((object) => {
+    if (object.kind !== "CustomResourceDefinition") return false;
+    const { names, group } = object["spec"] as { names: { kind: string }; group: string };
+    return used.has(`${names.kind}.${group}`);
+  });
+  if (crds.length === 0) return [all];
+  const paths = crds.map((crd) => pathOf(identityOf(crd)));
+  const names = crds.map(({ metadata: { name } }) => `crd/${name}`).join(" ");
+  const first = paths.every((path) => files.has(path))
+    ? `${kubectl} ${paths.map((path) => `-f ${shellWord(join(directory, path))}`).join(" ")}`
+    : all;
+  return [first, `kubectl wait --for=condition=Established ${names}`, all];
 }
 
 /** Returns the commands that create the Secrets of the engine. No file has their values. */

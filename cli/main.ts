@@ -8,6 +8,7 @@ import { addExplain } from "./explain";
 import { addFeatures } from "./features";
 import { addInit } from "./init";
 import { fileOption, print } from "./options";
+import { addPolicy } from "./policy";
 import { addSchema } from "./schema";
 import { addSynth } from "./synth";
 import { addUngate } from "./ungate";
@@ -19,7 +20,7 @@ const program = new Command("cedana-cdk")
   .exitOverride()
   .addHelpText(
     "after",
-    "\nExit codes: 0 success, 1 difference (diff), upgrade due (crd status) or gated node (explain), 2 invalid input, 3 any other error.",
+    "\nExit codes: 0 success, 1 difference (diff), upgrade due (crd status) gated node or policy that checkpoints nothing (explain), or policy that matches no pod (policy test), 2 invalid input, 3 any other error.",
   );
 
 for (const add of [
@@ -28,6 +29,7 @@ for (const add of [
   addSynth,
   addDiff,
   addExplain,
+  addPolicy,
   addUngate,
   addCrd,
   addAgentRemoval,

@@ -71,22 +71,24 @@ async function awsTree({ platform, root, file }: LoadedPlatform): Promise<Tree> 
 }
 
 async function kubernetesTree({ platform, root, file }: LoadedPlatform): Promise<Tree> {
-  const { kubernetesFiles, kubernetesObjects, secretCommands } = await import("./kubernetes.js");
+  const { applyCommands, kubernetesFiles, kubernetesObjects, secretCommands } =
+    await import("./kubernetes.js");
   const { output } = platform;
   const directory = join(root, output.directory, "kubernetes");
   const made = kubernetesObjects(platform);
   const namespaces = new Set(made.objects.flatMap(({ metadata }) => metadata.namespace ?? []));
+  const files = kubernetesFiles(platform, made);
   const apply =
     output.format === "helm"
-      ? `helm upgrade --install cedana ${shellWord(directory)}`
-      : `kubectl apply --server-side -k ${shellWord(directory)}`;
+      ? [`helm upgrade --install cedana ${shellWord(directory)}`]
+      : applyCommands(directory, files, made);
   return {
     title: "Kubernetes",
     contents: `${made.objects.length} objects, namespaces ${[...namespaces].toSorted().join(", ")}`,
     directory,
-    files: kubernetesFiles(platform, made),
+    files,
     owner: ownerOf(directory, file),
-    next: [cedanaCdk("diff --cluster", file), apply, ...secretCommands(platform)],
+    next: [cedanaCdk("diff --cluster", file), ...apply, ...secretCommands(platform)],
   };
 }
 

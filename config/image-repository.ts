@@ -25,6 +25,9 @@ const access = {
   checkers: serviceAccounts(
     "ServiceAccounts that may log in and check whether a layer exists. In cedana.yaml, the health check of the engine is added automatically.",
   ),
+  deleters: serviceAccounts(
+    "ServiceAccounts that may list images, read their manifests and delete them, but neither push nor pull layers. In cedana.yaml, the controller is added automatically with install.checkpoints.deleteArtifacts.",
+  ),
 };
 
 const distinct = v.pipe(

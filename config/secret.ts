@@ -34,6 +34,15 @@ export function secretReference<const S extends v.GenericSchema>(schema: S): S {
   };
 }
 
+/** Describes a reference to a Secret with a Docker config.json. */
+export const dockerConfigSecret = (name: string) =>
+  secretReference(
+    shape({
+      name: described(dnsSubdomain, name),
+      key: described(v.optional(secretKey, ".dockerconfigjson"), "Key in the Secret."),
+    }),
+  );
+
 /** Describes a reference to a key of a Secret. */
 export const secretRef = secretReference(reference);
 

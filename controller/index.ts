@@ -19,21 +19,26 @@ import {
   StatusServer,
   syncChecks,
   WebhookProcess,
+  type Webhook,
+  type WebhookProcessOptions,
   type Controller,
   type Logger,
   type Metrics,
   type Transport,
 } from "../kube";
+import { artifactControllers } from "./artifacts";
 import { checkpointControllers } from "./checkpoints";
 import { denialsController } from "./denials";
 import { createEngines, type Engines } from "./engines";
-import { policyController } from "./policies";
+import { policyControllers } from "./policies";
+import { policyWebhook } from "./policies/webhook";
 import { ReadinessGate } from "./readiness";
-import { Claims, createRestore, type Restore, type RestoreOptions } from "./restore";
+import { Claims, createRestore, type Restore } from "./restore";
 import type { Runtime } from "./runtime";
 import { Verification } from "./verify";
 
 export { createLogger, EXIT, Metrics } from "../kube";
+export { planPolicy, type RetentionEntry, type RetentionObjects } from "./policies/retention";
 
 /** Name of the controller's writes in `managedFields`. */
 const FIELD_MANAGER = "cedana-controller";
@@ -78,8 +83,14 @@ export async function runController(
   const events = new EventRecorder({ transport: leading, identity, log, metrics });
   const runtime: Runtime = { cache, client, events, log, metrics };
   const engines = settings.checkpoints ? createEngines(settings.checkpoints, runtime) : new Map();
-  const claims = new Claims(new Client(transport, clientOptions));
-  const restore = restoreOf(settings, runtime, engines, claims, program);
+  // Writes of replicas without the Lease: of the webhooks, which each replica serves.
+  const replica = new Client(transport, clientOptions);
+  const serve =
+    program === undefined
+      ? undefined
+      : (server: ServerOptions) => new WebhookProcess({ ...server, program, level: settings.log.level });
+  const requests = requestsOf(settings, runtime, replica, serve);
+  const restore = restoreOf(settings, runtime, engines, new Claims(replica), serve, requests);
   const controllers = [
     ...controllersOf(settings, runtime, engines),
     ...(restore?.controllers ?? []),
@@ -107,6 +118,7 @@ export async function runController(
         listening("health", health, healthPort, log),
         listening("metrics", metricsServer, metricsPort, log),
         ...(restore ? [restore.webhook] : []),
+        ...requests,
       ],
     });
   } finally {
@@ -119,13 +131,14 @@ function controllersOf(
   runtime: Runtime,
   engines: Engines,
 ): readonly Controller[] {
-  const { gate, checkpoints, policies } = settings;
+  const { gate, checkpoints, policies, restore } = settings;
   const verification = verificationOf(settings, runtime, engines);
   return [
     ...(gate ? new ReadinessGate({ ...runtime, settings: gate }).controllers : []),
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
+    ...(checkpoints ? artifactControllers({ ...runtime, settings: checkpoints, restore, engines }) : []),
     ...(checkpoints && policies
-      ? [policyController({ ...runtime, settings: policies, checkpoints, verification })]
+      ? policyControllers({ ...runtime, settings: policies, checkpoints, verification })
       : []),
     ...(verification ? [verification.controller] : []),
   ];
@@ -146,19 +159,31 @@ function verificationOf(
   return new Verification({ ...runtime, settings: policies.verify, namespaces, method });
 }
 
+type ServerOptions = Omit<WebhookProcessOptions, "program" | "level">;
+type Serve = ((server: ServerOptions) => Webhook) | undefined;
+
+/** Returns the server of the trigger `webhook`, if there is one. It serves the certificate of restore. */
+function requestsOf(
+  { policies, checkpoints, restore, namespace }: ControllerSettings,
+  runtime: Runtime,
+  client: Client,
+  serve: Serve,
+): readonly Webhook[] {
+  if (!policies || !policies.webhook || !checkpoints || !restore) return [];
+  const { namespaces } = checkpoints;
+  return [policyWebhook({ ...runtime, settings: policies.webhook, namespace, namespaces, client, serve })];
+}
+
 function restoreOf(
-  { restore: settings, namespace, log }: ControllerSettings,
+  { restore: settings, namespace }: ControllerSettings,
   runtime: Runtime,
   engines: Engines,
   claims: Claims,
-  program: string | undefined,
+  serve: Serve,
+  alsoCertified: readonly Webhook[],
 ): Restore | undefined {
   if (!settings) return undefined;
-  const serve: RestoreOptions["serve"] =
-    program === undefined
-      ? undefined
-      : (server) => new WebhookProcess({ ...server, program, level: log.level });
-  return createRestore({ ...runtime, settings, engines, namespace, claims, serve });
+  return createRestore({ ...runtime, settings, engines, namespace, claims, serve, alsoCertified });
 }
 
 function listening(name: string, server: StatusServer, port: number, log: Logger) {

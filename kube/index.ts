@@ -3,6 +3,7 @@
  * webhooks and process.
  */
 export { Backoff, exponential, PerKeyBackoff, retryUntilWritten, sleep } from "./backoff";
+export { BoundedMap } from "./bounded-map";
 export * from "./cache";
 export * from "./client";
 export * from "./controller";
@@ -22,6 +23,7 @@ export * from "./process";
 export {
   certificateControllers,
   InvalidReviewError,
+  REFUSALS,
   WEBHOOK_ARGUMENT,
   WebhookProcess,
   webhookCounters,
@@ -29,6 +31,11 @@ export {
   type AdmissionHandler,
   type AdmissionRequest,
   type AdmissionResponse,
+  type PlainHandler,
+  type PlainRequest,
+  type PlainResponse,
+  type PlainRules,
+  type Refusal,
   type Webhook,
   type WebhookProcessOptions,
 } from "./webhook";

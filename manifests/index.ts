@@ -4,4 +4,4 @@
  */
 export { helmChart, type HelmChartOptions } from "./helm";
 export { KUSTOMIZATION, layout, type Files, type LayoutOptions } from "./layout";
-export { formatIdentity, identityOf, type Identity, type KubernetesObject } from "./object";
+export { formatIdentity, identityOf, pathOf, type Identity, type KubernetesObject } from "./object";

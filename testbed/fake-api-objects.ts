@@ -63,10 +63,13 @@ export class Objects {
     this.history = [];
   }
 
+  /** UIDs of the next objects that are created. Then `uid-1`, `uid-2`, ... */
+  readonly nextUIDs: string[] = [];
+
   create(collection: string, object: Stored): Stored {
     const now = new Date(Date.now()).toISOString().replace(/\.\d+Z$/, "Z");
     const created = structuredClone(object);
-    created.metadata.uid = `uid-${++this.uids}`;
+    created.metadata.uid = this.nextUIDs.shift() ?? `uid-${++this.uids}`;
     created.metadata.creationTimestamp ??= now;
     created.metadata.generation = 1;
     return this.write(collection, undefined, created);

@@ -97,6 +97,12 @@ export class FakeApi implements Transport {
     return structuredClone(stored);
   }
 
+  /** Creates an object with this UID, as another client. `path` is the collection in all namespaces. */
+  putWithUID(path: string, uid: string, object: Given): Stored {
+    this.objects.nextUIDs.push(uid);
+    return this.put(path, object);
+  }
+
   /** Changes an object, as another client. */
   edit(path: string, change: (object: Stored) => void): Stored {
     const { collection, namespace, name } = parsePath(path);

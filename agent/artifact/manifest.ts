@@ -1,11 +1,11 @@
 import type { CheckpointMetadata, PartName, StreamDigest } from "../../clients/node-service";
+import { ARTIFACT_ANNOTATIONS, ARTIFACT_TYPE } from "../../api";
 import { printable } from "../../config/schema";
 import { isObject, type Json } from "../../http";
 import { ArtifactError } from "./error";
 import { mediaTypeOf, partsOf } from "./parts";
 
 export const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-export const ARTIFACT = "application/vnd.cedana.checkpoint.v1";
 const CONFIG = "application/vnd.cedana.checkpoint.v1+json";
 
 /** Annotation of a layer: the part that it is. */
@@ -38,16 +38,20 @@ export interface Artifact {
   readonly parts: readonly ArtifactPart[];
 }
 
-/** Returns the bytes of the manifest. The same checkpoint gives the same bytes. */
+/**
+ * Returns the bytes of the manifest. The same checkpoint gives the same bytes.
+ * @param cluster UID of the namespace kube-system
+ */
 export function manifestOf(
   metadata: CheckpointMetadata,
   config: StreamDigest,
   parts: readonly StoredPart[],
+  cluster?: string,
 ): Buffer {
   const manifest = {
     schemaVersion: 2,
     mediaType: MANIFEST,
-    artifactType: ARTIFACT,
+    artifactType: ARTIFACT_TYPE,
     config: { mediaType: CONFIG, digest: `sha256:${config.sha256}`, size: config.size },
     layers: parts.flatMap(({ part, segments, uncompressedSize }) =>
       segments.map(({ size, sha256 }, at) => ({
@@ -63,13 +67,14 @@ export function manifestOf(
       })),
     ),
     annotations: {
-      "ai.cedana.checkpoint.uid": metadata.uid,
+      [ARTIFACT_ANNOTATIONS.uid]: metadata.uid,
+      ...(cluster === undefined ? {} : { [ARTIFACT_ANNOTATIONS.cluster]: cluster }),
       "org.criu.checkpoint.criu.version": metadata.node.criu,
       "org.criu.checkpoint.host.arch": metadata.node.architecture,
       "org.criu.checkpoint.pod.name": metadata.pod.name,
-      "org.criu.checkpoint.pod.namespace": metadata.pod.namespace,
+      [ARTIFACT_ANNOTATIONS.namespace]: metadata.pod.namespace,
       "org.criu.checkpoint.pod.uid": metadata.pod.uid,
-      "org.opencontainers.image.created": metadata.createdAt,
+      [ARTIFACT_ANNOTATIONS.created]: metadata.createdAt,
     },
   };
   return Buffer.from(JSON.stringify(manifest));
@@ -82,7 +87,7 @@ export function manifestOf(
  */
 export function parseManifest(image: string, mediaType: string, content: Buffer): Artifact {
   const manifest = parse(image, content);
-  if (mediaType.split(";")[0]?.trim() !== MANIFEST || manifest["artifactType"] !== ARTIFACT)
+  if (mediaType.split(";")[0]?.trim() !== MANIFEST || manifest["artifactType"] !== ARTIFACT_TYPE)
     throw new ArtifactError(image, "is not a checkpoint of this engine");
   const { config, layers } = manifest;
   if (!Array.isArray(layers)) throw new ArtifactError(image, "has no layers");

@@ -11,7 +11,7 @@ import type { PushCheckpoint } from "./types";
 export const PARALLEL_PARTS = 2;
 
 export const pushCheckpoint: PushCheckpoint = async (options) => {
-  const { uid, reference, client, node, signal } = options;
+  const { uid, reference, cluster, client, node, signal } = options;
   const { registry, repository, tag } = reference;
   const text = await readAll(await node.export(uid, METADATA, signal));
   const metadata = parseMetadata(`checkpoint ${uid}`, text);
@@ -23,7 +23,12 @@ export const pushCheckpoint: PushCheckpoint = async (options) => {
   );
   const configDigest = digestOf(text);
   await client.pushBlob(repository, { open: () => [text], size: text.length, digest: configDigest }, signal);
-  const content = manifestOf(metadata, { size: text.length, sha256: withoutAlgorithm(configDigest) }, parts);
+  const content = manifestOf(
+    metadata,
+    { size: text.length, sha256: withoutAlgorithm(configDigest) },
+    parts,
+    cluster,
+  );
   const digest = digestOf(content);
   await client.putManifest(repository, tag ?? digest, { mediaType: MANIFEST, content }, signal);
   const layers = parts.flatMap(({ segments }) => segments);

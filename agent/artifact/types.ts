@@ -6,6 +6,8 @@ export interface PushCheckpointOptions {
   readonly uid: string;
   /** Reference of the artifact; without a tag it is stored by digest only. */
   readonly reference: ImageReference;
+  /** UID of the namespace kube-system, which the artifact gets as an annotation. Default: none. */
+  readonly cluster?: string;
   readonly client: RegistryClient;
   readonly node: NodeService;
   readonly signal?: AbortSignal;

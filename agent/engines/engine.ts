@@ -1,5 +1,5 @@
 import type { CachedObjects, Client, CustomResource, Kind, Logger } from "../../kube";
-import type { Identity } from "../registry";
+import type { Identity } from "../../clients/registry";
 
 /** What the agent gives to its engine. */
 export interface EngineTools {

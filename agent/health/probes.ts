@@ -3,7 +3,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { isFinal, rawKind, textAt, type Client, type Json } from "../../kube";
 import type { AgentSettings } from "../../config/programs/agent";
-import type { Identity } from "../registry";
+import type { Identity } from "../../clients/registry";
 import { readRuntimeHandler, type ConfigFiles } from "./containerd-config";
 import { errorText, type CheckName, type Finding } from "./finding";
 import { registryCheck } from "./registry-check";

@@ -1,6 +1,12 @@
-import { parseReference, RegistryClient, RegistryError, type Credentials } from "../../clients/registry";
+import {
+  parseReference,
+  registryCredentials,
+  RegistryClient,
+  RegistryError,
+  type Credentials,
+  type Identity,
+} from "../../clients/registry";
 import type { AgentRegistrySettings, AgentSettings } from "../../config/programs/agent";
-import { registryCredentials, type Identity } from "../registry";
 import { errorText, failed, ok, type Finding } from "./finding";
 
 /** Digest of zero bytes. The check requests it to test permissions; whether the registry has it does not matter. */

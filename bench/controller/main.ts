@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { measureAdmissions } from "./admissions";
 import { startCluster } from "./cluster";
 import { compareCheckpoints } from "./checkpoints";
 import { median } from "./each";
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     checkpoints: { type: "string" },
     /** Instead of nodes: the event loop with this many waiting Checkpoints of one tenant. */
     waiting: { type: "string" },
+    /** Instead of nodes: admissions of `restore-from: latest` in a namespace with this many Checkpoints. */
+    admissions: { type: "string" },
     /** Directory of commit 8cb8e57, with its dist/controller.js, to compare `--checkpoints` with. */
     against: { type: "string" },
   },
@@ -79,6 +82,7 @@ function table(results: readonly Result[]): string {
 
 async function main(): Promise<void> {
   if (values.waiting !== undefined) return waiting(Number(values.waiting));
+  if (values.admissions !== undefined) return admissions(Number(values.admissions));
   if (values.checkpoints !== undefined) return checkpoints(Number(values.checkpoints));
   const results: Result[] = [];
   for (const nodes of values.nodes.split(",").map(Number))
@@ -105,6 +109,11 @@ async function checkpoints(count: number): Promise<void> {
 
 async function waiting(count: number): Promise<void> {
   const text = await measureWaiting(count, Number(values.rounds));
+  console.log(`\n${text}\n\nMedians of ${values.rounds} rounds, Node ${process.versions.node}.`);
+}
+
+async function admissions(count: number): Promise<void> {
+  const text = await measureAdmissions(count, Number(values.rounds));
   console.log(`\n${text}\n\nMedians of ${values.rounds} rounds, Node ${process.versions.node}.`);
 }
 

@@ -5,7 +5,15 @@ import { RegistryClient } from "../../clients/registry";
 /** What the process of the agent does on request. */
 export type Task =
   | { readonly do: "push"; readonly uid: string }
-  | { readonly do: "pull"; readonly image: string; readonly podUID: string };
+  | { readonly do: "pull" | "read"; readonly image: string; readonly podUID: string };
+
+/** Takes what is staged, and discards it: what a pull takes without a service. */
+class Discard extends NodeServiceClient {
+  override async stage(...[, open]: Parameters<NodeServiceClient["stage"]>): Promise<boolean> {
+    for await (const bytes of open()) void bytes;
+    return true;
+  }
+}
 
 /** What it sends when that is complete: the image of a push, or the error. */
 export interface Done {
@@ -15,13 +23,13 @@ export interface Done {
 
 /** Does what the parent process requests, as the agent of a node does it. */
 export function serveTasks(socket: string, registry: string): void {
-  const node = new NodeServiceClient(socket);
+  const [node, discard] = [new NodeServiceClient(socket), new Discard(socket)];
   const perform = async (task: Task): Promise<Done> => {
     const client = new RegistryClient({ registry });
     try {
-      if (task.do === "pull") {
+      if (task.do !== "push") {
         const { image, podUID } = task;
-        await pullCheckpoint({ image, podUID, client, node });
+        await pullCheckpoint({ image, podUID, client, node: task.do === "pull" ? node : discard });
         return {};
       }
       const reference = { registry, repository: "checkpoints" };

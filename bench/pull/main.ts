@@ -47,6 +47,7 @@ async function measure(directory: string, megabytes: number, rounds: number): Pr
     const { image } = await timed({ do: "push", uid: "cp" });
     for (let round = 0; round < rounds; round++) {
       await timed({ do: "pull", image: image!, podUID: `pod-${round}` });
+      await timed({ do: "read", image: image!, podUID: `pod-${round}` });
       const staged = join(directory, "restore");
       for (const each of readdirSync(staged)) rmSync(join(staged, each), { recursive: true });
     }

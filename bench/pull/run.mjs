@@ -1,5 +1,5 @@
 // Measures the processor time of the push and the pull of a checkpoint, by process: see docs/agent/performance.md. Processor
-// time can be compared on a machine that does other work too.
+// time can be compared on a machine that does other work too. A "read" is a pull whose content is discarded.
 //
 //   npm run bench:pull -- [--megabytes 1024] [--rounds 3]
 //

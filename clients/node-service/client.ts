@@ -15,6 +15,7 @@ import type {
   OpenPiece,
   Outcome,
   PartName,
+  PodUsage,
   ReplanRequest,
   ReplanResult,
   ServiceState,
@@ -58,6 +59,10 @@ export class NodeServiceClient implements NodeService {
 
   async forgetPlan(podUID: string, signal?: AbortSignal): Promise<void> {
     await this.call("forgetPlan", { podUID }, signal);
+  }
+
+  async usage(podUIDs: readonly string[], signal?: AbortSignal): Promise<PodUsage> {
+    return (await this.call("usage", { podUIDs }, signal)) as unknown as PodUsage;
   }
 
   async state(signal?: AbortSignal): Promise<ServiceState> {

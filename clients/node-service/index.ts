@@ -16,6 +16,7 @@ export type {
   OpenPiece,
   Outcome,
   PartName,
+  PodUsage,
   ReplanRequest,
   ReplanResult,
   ServiceState,

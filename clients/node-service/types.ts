@@ -179,11 +179,18 @@ export interface ServiceState {
   readonly freeBytes: number;
 }
 
+export interface PodUsage {
+  /** Working set of each running container in bytes, by UID of the pod and name of the container. */
+  readonly memory: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
 /**
  * The service of the node, `cedana-noded`. Each method throws NodeServiceError, or the signal's reason. A request can be
  * repeated after any error: each method has the same result then.
  */
 export interface NodeService {
+  /** Returns what the containers of pods use, of at most 1000 pods. One that does not run on the node is missing. */
+  usage(podUIDs: readonly string[], signal?: AbortSignal): Promise<PodUsage>;
   /** Takes a checkpoint. It continues on the node if the signal aborts the request. */
   checkpoint(request: CheckpointRequest, signal?: AbortSignal): Promise<CheckpointResult>;
   /** Returns one part of a checkpoint as a stream. */

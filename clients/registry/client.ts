@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { download, type DownloadOptions } from "./download";
 import { RegistryError } from "./errors";
 import { isDigest } from "./reference";
+import { listTags, type ListTagsOptions } from "./tags";
 import { pushScope, Transport, type RegistryOptions } from "./transport";
 import { cancelStarted, STORED, upload, type Blob, type BlobDigest } from "./upload";
 
@@ -62,17 +63,31 @@ export class RegistryClient {
    * Deletes a manifest by its digest. The registry deletes its blobs later, when no other manifest names them.
    *
    * @returns false if there was none
-   * @throws RegistryError, with status 405 or 501 if the registry deletes nothing by this API
+   * @throws RegistryError, with status 405 or 501 if the registry deletes nothing by this API, 404 if it does not serve it
    */
   async deleteManifest(repository: string, digest: string, signal?: AbortSignal): Promise<boolean> {
-    const scope = `${pushScope(repository)},delete`;
-    const accepted = [200, 202, 204, 404];
-    const call = { operation: "deletion of a manifest", repository, scope, accepted, signal };
-    const { status } = await this.transport.retried(
+    const scope = `repository:${repository}:pull,delete`;
+    const operation = "deletion of a manifest";
+    const call = { operation, repository, scope, accepted: [200, 202, 204, 404], signal };
+    const response = await this.transport.retried(
       () => this.transport.send({ ...call, method: "DELETE", to: `manifests/${digest}` }),
       signal,
     );
-    return status !== 404;
+    if (response.status !== 404) return true;
+    // Without the code, it may be a path that the registry, or a proxy before it, does not serve: nothing was deleted.
+    const error = this.transport.responseError(operation, repository, response);
+    if (error.code === undefined) throw error;
+    return false;
+  }
+
+  /**
+   * Lists the tags of a repository, page by page. A repository that does not exist has none.
+   *
+   * @param pageSize tags that are requested at a time; a registry may send fewer. Default: 100
+   * @throws RegistryError
+   */
+  listTags(repository: string, options: ListTagsOptions = {}): AsyncGenerator<readonly string[]> {
+    return listTags(this.transport, repository, options);
   }
 
   /**

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { sign } from "aws4";
 import { exchange } from "../../http";
 import type { Credentials } from "./docker-config";
+import { RegistryError } from "./errors";
 
 /** Where EKS Pod Identity keeps the credentials of a pod. */
 export interface PodIdentity {
@@ -60,6 +61,74 @@ export async function ecrCredentials(
   fetch: Fetch = fetchText,
   now = new Date(),
 ): Promise<Credentials> {
+  const { status, text, host } = await callEcr(
+    registry,
+    "GetAuthorizationToken",
+    {},
+    { identity, fetch, now },
+  );
+  if (status !== 200) {
+    const { __type = "", message = "" } = textFields(text);
+    throw new Error(`${host} issues no password for ${registry}: ${status} ${__type} ${message}`.trim());
+  }
+  return passwordIn(text, host);
+}
+
+/**
+ * Deletes an image of an ECR repository with all its tags: BatchDeleteImage, signed with the pod's credentials. Needs
+ * `ecr:BatchDeleteImage`.
+ *
+ * @param digest `sha256:...`
+ * @returns false if there was none
+ * @throws RegistryError, without secrets
+ */
+export async function deleteEcrImage(
+  {
+    registry,
+    repository,
+    digest,
+  }: { readonly registry: string; readonly repository: string; readonly digest: string },
+  identity: PodIdentity,
+  fetch: Fetch = fetchText,
+  now = new Date(),
+): Promise<boolean> {
+  const failed = (reason: string, details: { status?: number; code?: string; cause?: unknown } = {}) =>
+    new RegistryError("deletion of an image", `${registry}/${repository}`, reason, details);
+  const content = {
+    registryId: registry.slice(0, ACCOUNT_LENGTH),
+    repositoryName: repository,
+    imageIds: [{ imageDigest: digest }],
+  };
+  const response = await callEcr(registry, "BatchDeleteImage", content, { identity, fetch, now }).catch(
+    (error: unknown) => {
+      throw failed(error instanceof Error ? error.message : String(error), { cause: error });
+    },
+  );
+  const { status, text } = response;
+  if (status !== 200) {
+    const { __type, message = "" } = textFields(text);
+    throw failed(message, { status, ...(__type === undefined ? {} : { code: __type }) });
+  }
+  const { imageIds, failures } = listsIn(text);
+  const [failure] = failures;
+  if (failure === undefined && imageIds.length > 0) return true;
+  if (failure?.failureCode === "ImageNotFound") return false;
+  const { failureCode, failureReason = "the response names neither a deleted image nor a failure" } =
+    failure ?? {};
+  throw failed(failureReason, { status, ...(failureCode === undefined ? {} : { code: failureCode }) });
+}
+
+/** Digits of an account's ID, with which the host of its registry begins. */
+const ACCOUNT_LENGTH = 12;
+
+interface Call {
+  readonly identity: PodIdentity;
+  readonly fetch: Fetch;
+  readonly now: Date;
+}
+
+/** Sends a request to the API of ECR in the region of the registry. @throws Error without secrets */
+async function callEcr(registry: string, operation: string, content: object, { identity, fetch, now }: Call) {
   const [, fips, region = "", domain = ""] = HOST.exec(registry) ?? [];
   if (region === "") throw new Error(`${registry} is not an ECR registry`);
   const china = domain.endsWith(".cn") ? ".cn" : "";
@@ -67,17 +136,30 @@ export async function ecrCredentials(
   const url = new URL(`https://${endpoint}.amazonaws.com${china}/`);
   const headers = {
     "content-type": "application/x-amz-json-1.1",
-    "x-amz-target": "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+    "x-amz-target": `AmazonEC2ContainerRegistry_V20150921.${operation}`,
   };
-  const request = { method: "POST", url, headers, body: "{}" } as const;
+  const request = { method: "POST", url, headers, body: JSON.stringify(content) } as const;
   const credentials = await podCredentials(identity, fetch);
   const signed = signedHeaders(request, credentials, { region, service: "ecr" }, now);
-  const { status, text } = await fetch({ ...request, headers: signed });
-  if (status !== 200) {
-    const { __type = "", message = "" } = textFields(text);
-    throw new Error(`${url.host} issues no password for ${registry}: ${status} ${__type} ${message}`.trim());
+  return { ...(await fetch({ ...request, headers: signed })), host: url.host };
+}
+
+interface ImageFailure {
+  readonly failureCode?: string;
+  readonly failureReason?: string;
+}
+
+/** Returns the lists of a response to BatchDeleteImage. */
+function listsIn(text: string): { imageIds: readonly unknown[]; failures: readonly ImageFailure[] } {
+  try {
+    const { imageIds, failures } = JSON.parse(text) as { imageIds?: unknown; failures?: unknown };
+    return {
+      imageIds: Array.isArray(imageIds) ? imageIds : [],
+      failures: Array.isArray(failures) ? (failures as ImageFailure[]) : [],
+    };
+  } catch {
+    return { imageIds: [], failures: [] };
   }
-  return passwordIn(text, url.host);
 }
 
 /** Returns the headers of a request with AWS' Signature Version 4, names in lower case. */

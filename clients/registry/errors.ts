@@ -14,7 +14,8 @@ export interface RegistryErrorDetails {
 /** Remedies for the statuses that registries use most. */
 const REMEDIES: Readonly<Record<number, string>> = {
   401: "provide credentials for it",
-  403: "allow the account to push there",
+  403: "allow it to the account",
+  405: "enable deletion in the registry",
   404: "create the repository, or allow the account to see it",
   413: "choose a registry that accepts larger layers",
 };

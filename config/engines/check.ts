@@ -1,7 +1,16 @@
 import * as v from "../schema/valibot";
-import { checkpointsOf, gateOwner, restoreSchema, verifyOf, type ResolvedInstall } from "../install";
+import {
+  checkpointsOf,
+  deleteArtifactsOf,
+  gateOwner,
+  policiesOf,
+  restoreSchema,
+  verifyOf,
+  type MemorySource,
+  type ResolvedInstall,
+} from "../install";
 import { rejectSecrets } from "../secret";
-import type { Problem } from "../schema/problem";
+import { printable, type Problem } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine without the install. Paths begin with a property of the engine. */
@@ -17,6 +26,36 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...definitionOf(engine).checkInstall(engine, install),
     ...checkRestore(engine, install),
     ...checkVerifications(engine, install),
+    ...checkMemoryReadings(engine, install),
+    ...checkArtifacts(engine, install),
+    ...checkPolicyEngines(engine, install),
+    ...checkPolicyWebhook(engine, install),
+  ];
+}
+
+/** Returns what reads the memory of pods for policies. */
+export function memoryReadingsOf(engine: ResolvedEngine, { policies }: ResolvedInstall): MemorySource {
+  const given = policies === false ? undefined : policies.memoryReadings;
+  return given ?? (definitionOf(engine).readsMemory ? "agent" : "metrics-server");
+}
+
+/** Returns whether the agents of the install read the memory of pods. */
+export function watchesMemory(engine: ResolvedEngine, install: ResolvedInstall): boolean {
+  return policiesOf(install) !== false && memoryReadingsOf(engine, install) === "agent";
+}
+
+/** Rejects readings of agents that the engine does not have. */
+function checkMemoryReadings(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (memoryReadingsOf(engine, install) !== "agent" || definitionOf(engine).readsMemory) return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "policies", "memoryReadings"],
+      message: `is not supported: the agents of the engine ${engine.kind} do not read memory`,
+      given: "agent",
+      allowed: "metrics-server",
+      remedy: "remove it, and run a metrics server in the cluster",
+    },
   ];
 }
 
@@ -88,6 +127,38 @@ function checkVerifications(engine: ResolvedEngine, install: ResolvedInstall): P
   ];
 }
 
+/** Rejects the deletion of artifacts in a registry by an engine that has none. */
+function checkArtifacts(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  if (!deleteArtifactsOf(install)) return [];
+  if (definitionOf(engine).capabilities(engine, install).storage.in === "registry") return [];
+  return [
+    {
+      code: "engine-mismatch",
+      path: ["install", "checkpoints", "deleteArtifacts"],
+      message: `is not supported: the engine ${engine.kind} has no artifacts in a registry`,
+      remedy: "remove it, or choose another engine.kind",
+    },
+  ];
+}
+
+/** Rejects the webhook of policies without the certificate of the restore webhook. */
+function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.webhook || restoreOf(engine, install)) return [];
+  const canRestore = restoresByWebhook(engine);
+  return [
+    {
+      code: "policy-webhook-without-restore",
+      path: ["install", "policies", "webhook"],
+      message: canRestore
+        ? "needs the certificate of the restore webhook, which is disabled"
+        : `is not supported: the engine ${engine.kind} has no restore by the webhook`,
+      allowed: "false",
+      remedy: canRestore ? "remove install.restore: false" : "remove it, or choose another engine.kind",
+    },
+  ];
+}
+
 /** Rejects restore settings when restore is disabled. */
 function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!install.restore || restoreOf(engine, install)) return [];
@@ -113,4 +184,27 @@ function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem
           : "remove it, or list namespaces in install.checkpoints.namespaces",
     },
   ];
+}
+
+/** Rejects policies whose action names another engine: the controller has only the one of the platform. */
+function checkPolicyEngines({ kind }: ResolvedEngine, { policies }: ResolvedInstall): Problem[] {
+  if (!policies) return [];
+  return (["checkpointPolicies", "clusterCheckpointPolicies"] as const).flatMap((list) =>
+    policies[list].flatMap(({ action }, index) =>
+      Object.entries(action).flatMap(([name, settings]) =>
+        !("engine" in settings) || settings.engine === undefined || settings.engine === kind
+          ? []
+          : [
+              {
+                code: "engine-mismatch",
+                path: ["install", "policies", list, index, "action", name, "engine"],
+                message: "is not the engine of the platform",
+                given: printable(settings.engine),
+                allowed: kind,
+                remedy: "remove it: the controller has only the engine of the platform",
+              },
+            ],
+      ),
+    ),
+  );
 }

@@ -52,6 +52,8 @@ export interface EngineCapabilities {
     readonly pushers: readonly ServiceAccountSpec[];
     readonly pullers: readonly ServiceAccountSpec[];
     readonly checkers: readonly ServiceAccountSpec[];
+    /** Default: none. */
+    readonly deleters?: readonly ServiceAccountSpec[];
   };
   readonly secrets: readonly RequiredSecret[];
   /** Which checks of the health check gate a node, and which only warn. Undefined if the engine has no such checks. */
@@ -96,6 +98,8 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   readonly restoresBy: "plan" | "runtimeClass";
   /** Default runtime handler of the engine's nodes. */
   readonly runtimeHandler?: RuntimeHandler;
+  /** Whether its agents read the memory of pods, for the trigger `memory` of policies. */
+  readonly readsMemory: boolean;
   /** Whether the engine requires this toolkit's controller. */
   readonly needsController: boolean;
   /** Checks that involve several properties of the engine. Paths begin with a property of the engine. */

@@ -3,7 +3,7 @@ import { printable, under, type Problem } from "../schema/problem";
 import { isToken } from "../schema/rule";
 import { rejectSecrets } from "../secret";
 import { checkPods, reservedVariables, toleratesGate } from "./check-pods";
-import { checkPolicies } from "./policies";
+import { checkDeletion, checkPolicies } from "./policies";
 import { READINESS_PREFIX, gateOwner, gateTaint, readinessGateSchema, retaintSchema } from "./readiness-gate";
 import { checkpointsOf, type ResolvedInstall } from "./schema";
 import * as v from "../schema/valibot";
@@ -86,7 +86,14 @@ function policyProblems(install: ResolvedInstall): Problem[] {
   const { policies } = install;
   const checkpoints = checkpointsOf(install);
   if (!policies) return [];
-  if (checkpoints) return under(["policies"], checkPolicies(policies, checkpoints.namespaces));
+  if (checkpoints)
+    return under(
+      ["policies"],
+      [
+        ...checkPolicies(policies, checkpoints.namespaces),
+        ...(checkpoints.deleteArtifacts ? [] : checkDeletion(policies)),
+      ],
+    );
   return [
     {
       code: "policies-without-checkpoints",

@@ -4,6 +4,7 @@ export { checkResources, checkTolerations, reservedVariables, toleratesGate } fr
 export {
   checkpointsOf,
   type CheckpointsOf,
+  deleteArtifactsOf,
   policiesOf,
   verifyOf,
   restoreSchema,
@@ -11,7 +12,17 @@ export {
   type InstallSpec,
   type ResolvedInstall,
 } from "./schema";
-export type { CheckpointPolicyInput, ClusterCheckpointPolicyInput, PoliciesOf } from "./policies";
+export {
+  checkPolicy,
+  MEMORY_READINGS,
+  type CheckpointPolicyInput,
+  type ClusterCheckpointPolicyInput,
+  type MemorySource,
+  type PoliciesOf,
+} from "./policies";
+export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
+export { ACTION_NAMES, DEFAULT_ACTIONS, enabledActions, type ActionName } from "./policy-actions";
+export { servedNames } from "./served-names";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {
   gateOwner,

@@ -1,17 +1,18 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
-  CRON_PATTERN,
   type CheckpointPolicySpec,
   type ClusterCheckpointPolicySpec,
-  type HeartbeatTrigger,
   type Kind,
   type PolicySpec,
   type Schema,
 } from "../../api";
-import { described, dnsLabel, integer, oneOf, shape } from "../schema";
-import { printable, under, type Problem } from "../schema/problem";
-import { structuralEntries, type StructuralInput } from "../schema/structural";
+import { compilePodExpression, formatExpressionProblem } from "../cel";
+import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
+import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
+import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
+import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
 import * as v from "../schema/valibot";
 import { checkVerify, verifySchema } from "./verify";
 
@@ -31,16 +32,26 @@ export type CheckpointPolicyInput = {
 /** A ClusterCheckpointPolicy of the install. */
 export type ClusterCheckpointPolicyInput = { name: string } & StructuralInput<ClusterCheckpointPolicySpec>;
 
-const policySchema = shape({
-  name,
-  namespace: described(dnsLabel, "Namespace of the policy and its pods."),
-  ...structuralEntries(specOf(CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<CheckpointPolicyInput>;
+const policySchema = withRules(
+  shape({
+    name,
+    namespace: described(dnsLabel, "Namespace of the policy and its pods."),
+    ...structuralEntries(specOf(CHECKPOINT_POLICY)),
+  }),
+  specOf(CHECKPOINT_POLICY),
+) as v.GenericSchema<CheckpointPolicyInput>;
 
-const clusterPolicySchema = shape({
-  name,
-  ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
-}) as v.GenericSchema as v.GenericSchema<ClusterCheckpointPolicyInput>;
+const clusterPolicySchema = withRules(
+  shape({
+    name,
+    ...structuralEntries(specOf(CLUSTER_CHECKPOINT_POLICY)),
+  }),
+  specOf(CLUSTER_CHECKPOINT_POLICY),
+) as v.GenericSchema<ClusterCheckpointPolicyInput>;
+
+/** What can read the memory of pods. */
+export const MEMORY_READINGS = ["agent", "metrics-server"] as const;
+export type MemorySource = (typeof MEMORY_READINGS)[number];
 
 /** Describes the policies that checkpoint pods. */
 export const policiesSchema = shape({
@@ -48,9 +59,18 @@ export const policiesSchema = shape({
     v.optional(integer(1, 10_000), 50),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  memoryReadings: described(
+    derived(v.picklist(MEMORY_READINGS), "agent with the engine criu, else metrics-server"),
+    "What reads the memory of pods for the trigger memory. agent: the agent of their node, every 2 s. metrics-server: the API metrics.k8s.io of the cluster, every 15 s.",
+  ),
+  actions: policyActionsSchema,
   verify: described(
     v.optional(oneOf([v.literal(false), verifySchema]), false),
     "The action verify, which restores Checkpoints in sandbox pods. {} enables it, and permits the controller to create such pods. false: policies with it do nothing.",
+  ),
+  webhook: described(
+    v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
+    "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
   ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
@@ -62,15 +82,13 @@ export const policiesSchema = shape({
 /** Settings of policies. */
 export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
 
-const CRON = new RegExp(CRON_PATTERN, "i");
-
 /**
- * Checks the policies of an install. The API server evaluates all rules of the kinds; those that users break most are reported
- * here, before anything is applied. Paths begin with a property of `policies`.
+ * Checks the policies of an install beyond the rules of their kinds, which the schemas check. Paths begin with a property of
+ * `policies`.
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies, verify }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   return [
@@ -79,13 +97,14 @@ export function checkPolicies(
       under(
         ["checkpointPolicies", index],
         [
-          ...checkNamespace(policy.namespace, namespaces),
+          ...checkNamespace(["namespace"], policy.namespace, namespaces),
           ...checkTwice(
             policy.name,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
-          ...checkTrigger(policy),
-          ...checkAction(policy, verify !== false),
+          ...checkExpression(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, { actions, verify }),
         ],
       ),
     ),
@@ -93,25 +112,103 @@ export function checkPolicies(
       under(
         ["clusterCheckpointPolicies", index],
         [
+          ...(policy.filter.namespaces ?? []).flatMap((one, position) =>
+            checkNamespace(["filter", "namespaces", position], one, namespaces),
+          ),
           ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
-          ...checkTrigger(policy),
-          ...checkAction(policy, verify !== false),
+          ...checkExpression(policy),
+          ...checkWebhookTrigger(policy, webhook),
+          ...checkAction(policy, { actions, verify }),
         ],
       ),
     ),
   ];
 }
 
-function checkNamespace(namespace: string, namespaces: "all" | readonly string[]): Problem[] {
+/**
+ * Checks a manifest of a policy, and sets its defaults.
+ * @returns the spec, or all problems. Their paths begin with `metadata` or `spec`
+ */
+export function checkPolicy(
+  { kind }: Kind,
+  {
+    metadata,
+    spec,
+  }: { readonly metadata: { readonly name?: unknown; readonly namespace?: unknown }; readonly spec: unknown },
+): { readonly spec: PolicySpec; readonly problems?: undefined } | { readonly problems: readonly Problem[] } {
+  const isCluster = kind === CLUSTER_CHECKPOINT_POLICY.kind;
+  const { name, namespace } = metadata;
+  const input = { ...(spec as object), name, ...(isCluster ? {} : { namespace }) };
+  const checked = check<v.GenericSchema>(isCluster ? clusterPolicySchema : policySchema, input);
+  const {
+    name: _,
+    namespace: __,
+    ...resolved
+  } = (checked.problems ? {} : checked.value) as PolicySpec & {
+    readonly name?: string;
+    readonly namespace?: string;
+  };
+  const problems = checked.problems ?? checkExpression(resolved);
+  if (problems.length > 0)
+    return {
+      problems: problems.flatMap((problem) => {
+        const isMetadata = problem.path[0] === "name" || problem.path[0] === "namespace";
+        return under([isMetadata ? "metadata" : "spec"], [problem]);
+      }),
+    };
+  return { spec: resolved };
+}
+
+/** Rejects policies whose Checkpoints would have their artifacts deleted, in an install whose controller deletes none. */
+export function checkDeletion({
+  checkpointPolicies,
+  clusterCheckpointPolicies,
+}: Pick<PoliciesOf, "checkpointPolicies" | "clusterCheckpointPolicies">): Problem[] {
+  return Object.entries({ checkpointPolicies, clusterCheckpointPolicies }).flatMap(([list, policies]) =>
+    policies.flatMap(({ action }, index) =>
+      (["checkpoint", "checkpointThenDelete"] as const)
+        .filter((name) => action?.[name]?.deletionPolicy === "Delete")
+        .map((name) => ({
+          code: "deletion-policy-without-effect",
+          path: [list, index, "action", name, "deletionPolicy"],
+          message: "has no effect: the controller deletes no artifacts",
+          given: "Delete",
+          remedy: "set install.checkpoints.deleteArtifacts: {}, or remove it",
+        })),
+    ),
+  );
+}
+
+function checkNamespace(
+  path: PropertyPath,
+  namespace: string,
+  namespaces: "all" | readonly string[],
+): Problem[] {
   if (namespaces === "all" || namespaces.includes(namespace)) return [];
   return [
     {
       code: "namespace-without-checkpoints",
-      path: ["namespace"],
+      path,
       message: "is a namespace whose Checkpoints are not reconciled",
       given: printable(namespace),
       allowed: namespaces.join(", "),
       remedy: "add it to install.checkpoints.namespaces",
+    },
+  ];
+}
+
+/** Compiles the expression of a filter, which the API server does not. */
+function checkExpression({ filter }: Pick<PolicySpec, "filter">): Problem[] {
+  const { expression } = filter ?? {};
+  if (expression === undefined) return [];
+  const compiled = compilePodExpression(expression);
+  if (!("problem" in compiled)) return [];
+  return [
+    {
+      code: "invalid-expression",
+      path: ["filter", "expression"],
+      message: `is not a CEL expression over pod: ${formatExpressionProblem(expression, compiled.problem)}`,
+      given: printable(expression),
     },
   ];
 }
@@ -126,90 +223,4 @@ function checkTwice(name: string, others: readonly { readonly name: string }[]):
       given: printable(name),
     },
   ];
-}
-
-/** Rejects several actions or none, and one that the install does not have. */
-function checkAction({ action }: Pick<PolicySpec, "action">, verifies: boolean): Problem[] {
-  if (Object.keys(action).length !== 1) {
-    return [
-      {
-        code: "invalid-action",
-        path: ["action"],
-        message: "has not exactly one action",
-        allowed: "checkpoint or verify",
-      },
-    ];
-  }
-  if (action.verify === undefined || verifies) return [];
-  return [
-    {
-      code: "verify-disabled",
-      path: ["action", "verify"],
-      message: "has no effect: the install does not verify Checkpoints",
-      given: "install.policies.verify: false",
-      allowed: "{} with the engine criu",
-      remedy: "set install.policies.verify: {}",
-    },
-  ];
-}
-
-function checkTrigger({ trigger }: Pick<PolicySpec, "trigger">): Problem[] {
-  const { heartbeat } = trigger;
-  if (Object.keys(trigger).length !== 1) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: ["trigger"],
-        message: "has not exactly one trigger",
-        allowed: "heartbeat or manual",
-      },
-    ];
-  }
-  return heartbeat ? under(["trigger", "heartbeat"], checkHeartbeat(heartbeat)) : [];
-}
-
-function checkHeartbeat({ intervalSeconds, cron, timeZone }: HeartbeatTrigger): Problem[] {
-  if ((intervalSeconds === undefined) === (cron === undefined)) {
-    return [
-      {
-        code: "invalid-trigger",
-        path: [],
-        message: "has not exactly one schedule",
-        allowed: "intervalSeconds or cron",
-      },
-    ];
-  }
-  return [
-    ...(cron === undefined || CRON.test(cron)
-      ? []
-      : [
-          {
-            code: "invalid-cron",
-            path: ["cron"],
-            message: "is not a cron schedule",
-            given: printable(cron),
-            allowed:
-              "five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
-          },
-        ]),
-    ...(timeZone === undefined || isTimeZone(timeZone)
-      ? []
-      : [
-          {
-            code: "invalid-time-zone",
-            path: ["timeZone"],
-            message: "is not a time zone of the IANA database",
-            given: printable(timeZone),
-            allowed: "a name such as Europe/Berlin or UTC",
-          },
-        ]),
-  ];
-}
-
-function isTimeZone(timeZone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone !== "";
-  } catch {
-    return false;
-  }
 }

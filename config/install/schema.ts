@@ -23,9 +23,12 @@ import {
 } from "../schema";
 import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
+import { deleteArtifactsSchema, type DeleteArtifactsOf } from "./artifacts";
 import { policiesSchema, type PoliciesOf } from "./policies";
 import type { VerifyOf } from "./verify";
 import { readinessGateSchema } from "./readiness-gate";
+
+const off = v.literal(false);
 
 /** Describes the reconciliation of Checkpoint objects. */
 export const checkpointsSchema = shape({
@@ -39,6 +42,10 @@ export const checkpointsSchema = shape({
     "Seconds after its creation at which a Checkpoint fails that has not started: its pod is not running, or other checkpoints hold the slots of the node.",
   ),
   timeoutSeconds: described(v.optional(integer(1, 86_400), 600), "Seconds after which a checkpoint fails."),
+  deleteArtifacts: described(
+    v.optional(oneOf([off, deleteArtifactsSchema]), false),
+    "Deletion of artifacts in the registry by the controller, of Checkpoints with deletionPolicy Delete. {} enables it, and gives the controller credentials for the registry. false: the controller has none, and deletes nothing. Only with the engine criu.",
+  ),
 });
 
 /** Settings of checkpoints, with at least one namespace. */
@@ -49,6 +56,12 @@ export function checkpointsOf({ controller, checkpoints }: ResolvedInstall): Che
   if (!controller || checkpoints === false) return false;
   const settings = checkpoints ?? v.parse(checkpointsSchema, {});
   return settings.namespaces.length > 0 && settings;
+}
+
+/** Returns the settings of the deletion of artifacts, or false if the controller deletes none. */
+export function deleteArtifactsOf(install: ResolvedInstall): DeleteArtifactsOf | false {
+  const checkpoints = checkpointsOf(install);
+  return checkpoints && checkpoints.deleteArtifacts;
 }
 
 /** Returns the settings of verifications, or false if they are disabled. */
@@ -170,8 +183,6 @@ export const restoreSchema = shape({
     "Whether users who may edit a namespace may restore in it. The permission is aggregated to the ClusterRoles edit and admin.",
   ),
 });
-
-const off = v.literal(false);
 
 /** Describes the install: everything in the cluster that is not part of the engine's settings. */
 export const installSchema = shape({

@@ -159,6 +159,19 @@ export function poolsWithEngine(karpenter: Karpenter, kind: EngineKind): Karpent
   return { ...karpenter, nodePools: karpenter.nodePools.map((pool) => withEngine(pool, kind)) };
 }
 
+/** Properties of an install on which no check of the others depends. */
+const INDEPENDENT = ["policies", "kueue"] as const;
+
+/** Returns the install without its invalid properties, if the others can be checked without them. */
+function independentOf(
+  install: Platform["install"],
+  problems: readonly Problem[],
+): Pick<ValidAreas, "install"> {
+  const invalid = new Set(problems.filter(({ path }) => path[0] === "install").map(({ path }) => path[1]));
+  if (!install || [...invalid].some((property) => INDEPENDENT.every((one) => one !== property))) return {};
+  return { install: { ...install, ...Object.fromEntries([...invalid].map((name) => [name, false])) } };
+}
+
 /** Returns the areas of an input without problems. */
 export function validAreas(
   input: unknown,
@@ -178,6 +191,7 @@ export function validAreas(
   const kind = engineKindOf("engine" in input ? input.engine : undefined);
   return {
     ...valid,
+    ...(invalid.has("install") && independentOf(output.install, problems)),
     ...(valid.karpenter && { karpenter: poolsWithEngine(valid.karpenter, kind) }),
     nodeGroups: new Map(
       groups.flatMap((group, index) =>

@@ -131,7 +131,7 @@ export function checkExpiryOfCheckpoints(
 }
 
 /**
- * Returns the platform with access of the agents to its ECR repository, by EKS Pod Identity. Accounts that the input
+ * Returns the platform with access of the agents, and of a controller that deletes artifacts, to its ECR repository, by EKS Pod Identity. Accounts that the input
  * already lists are not added again.
  */
 export function withAgentAccess(platform: Platform): Platform {
@@ -139,7 +139,7 @@ export function withAgentAccess(platform: Platform): Platform {
   const capabilities = engine && install && capabilitiesOf(engine, install);
   const access = capabilities?.registryAccess;
   if (!imageRepository || !access) return platform;
-  const { writers, pushers, pullers, checkers } = imageRepository;
+  const { writers, pushers, pullers, checkers, deleters } = imageRepository;
   return {
     ...platform,
     imageRepository: {
@@ -148,6 +148,7 @@ export function withAgentAccess(platform: Platform): Platform {
       pushers: [...pushers, ...unlisted(access.pushers, [...writers, ...pushers])],
       pullers: [...pullers, ...unlisted(access.pullers, [...writers, ...pullers])],
       checkers: [...checkers, ...unlisted(access.checkers, [...writers, ...pushers, ...checkers])],
+      deleters: [...deleters, ...unlisted(access.deleters ?? [], [...writers, ...deleters])],
     },
   };
 }

@@ -81,8 +81,8 @@ function ruleViolation(path: PropertyPath, issue: Issue, rule: Rule<unknown>): P
     code: rule.code,
     path,
     message: rule.message,
-    ...(rule.secret ? {} : { given: printable(issue.input) }),
-    allowed: rule.allowed,
+    ...(rule.secret || rule.whole ? {} : { given: printable(issue.input) }),
+    ...(rule.allowed === undefined ? {} : { allowed: rule.allowed }),
     ...(rule.remedy === undefined ? {} : { remedy: rule.remedy }),
   };
 }

@@ -24,8 +24,10 @@ export interface Rule<T> {
   readonly test: (value: T) => boolean;
   /** Message of the problem, such as `is not a CIDR block`. */
   readonly message: string;
-  readonly allowed: string;
+  readonly allowed?: string;
   readonly remedy?: string;
+  /** Whether it concerns several properties: it is checked only if each of them is valid, and the problem does not repeat them. */
+  readonly whole?: boolean;
   /** Whether the problem must not repeat the value. */
   readonly secret?: boolean;
   /** Keywords to merge into the JSON Schema of the property, so that editors check them. */
@@ -35,7 +37,9 @@ export interface Rule<T> {
 /** Returns a rule as a step of a valibot pipe. Its issues carry the rule as `requirement`. */
 export function rule<T>(definition: Rule<T>): v.RawCheckAction<T> & { readonly requirement: Rule<T> } {
   const action = v.rawCheck<T>(({ dataset, addIssue }) => {
-    if (dataset.typed && !isToken(dataset.value) && !definition.test(dataset.value)) {
+    // Issues of properties have a path, those of other rules of this value have none.
+    const isIncomplete = definition.whole === true && (dataset.issues ?? []).some(({ path }) => path);
+    if (dataset.typed && !isIncomplete && !isToken(dataset.value) && !definition.test(dataset.value)) {
       addIssue({ message: definition.message, expected: definition.allowed });
     }
   });

@@ -1,16 +1,33 @@
 /** Schemas of inputs that are fields of a kind of the Kubernetes API: shapes, bounds and descriptions come from the kind. */
-import type { Schema } from "../../api";
-import { described, derived, integer, rule } from "./rule";
+import { formOf, type Schema } from "../../api";
+import { rulesOf, satisfies } from "../cel";
+import { described, derived, integer, isToken, rule } from "./rule";
 import { mapping, shape } from "./shape";
 import * as v from "./valibot";
 
 /** Fields of a kind as an input: writable, like the inputs of all other schemas. */
 export type StructuralInput<T> = T extends object ? { -readonly [K in keyof T]: StructuralInput<T[K]> } : T;
 
-/**
- * Returns the properties of an object of a kind as an input, to be combined with others. The validation rules of the kind (CEL)
- * are left out: the API server evaluates them.
- */
+/** Adds the validation rules (CEL) of an object of a kind to the schema of its input. Those of its properties are in theirs. */
+export function withRules(input: v.GenericSchema, schema: Schema): v.GenericSchema {
+  const steps = rulesOf(schema).map((one) =>
+    rule<unknown>({
+      code: "rule-of-kind",
+      whole: true,
+      test: (value) => containsToken(value) || satisfies(one, value),
+      message: `breaks a rule of its kind: ${one.message}`,
+    }),
+  );
+  return steps.length === 0 ? input : v.pipe(input, ...steps);
+}
+
+/** Returns whether a part of the value is known to Terraform only. */
+function containsToken(value: unknown): boolean {
+  if (isToken(value)) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(containsToken);
+}
+
+/** Returns the properties of an object of a kind as an input, to be combined with others, and with `withRules`. */
 export function structuralEntries({
   properties = {},
   required = [],
@@ -41,11 +58,13 @@ const BUILDERS: Readonly<Record<Schema["type"], (schema: Schema) => v.GenericSch
 };
 
 function plain(schema: Schema): v.GenericSchema {
-  return BUILDERS[schema.type](schema);
+  return withRules(BUILDERS[schema.type](schema), schema);
 }
 
-function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schema): v.GenericSchema {
+function list(schema: Schema): v.GenericSchema {
+  const { items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER } = schema;
   if (items === undefined) throw new Error("a list of a kind has the schema of its items");
+  const isSet = schema["x-kubernetes-list-type"] === "set";
   return v.pipe(
     v.array(plain(items)),
     rule<unknown[]>({
@@ -54,6 +73,12 @@ function list({ items, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Schem
       message: "has too few or too many items",
       allowed: `${minItems} to ${maxItems} items`,
       jsonSchema: { minItems, maxItems },
+    }),
+    rule<unknown[]>({
+      code: "duplicate",
+      test: (all) => !isSet || new Set(all).size === all.length,
+      message: "has an item twice",
+      ...(isSet && { jsonSchema: { uniqueItems: true } }),
     }),
   );
 }
@@ -78,7 +103,7 @@ function text(schema: Schema): v.GenericSchema<string> {
       code: "invalid-text",
       test: (value) => form.test(value),
       message: "does not have the required form",
-      allowed: pattern,
+      allowed: formOf(pattern),
       jsonSchema: { pattern },
     }),
   );

@@ -6,9 +6,9 @@ import type { Engines } from "../engines";
 import type { Runtime } from "../runtime";
 import { engineOf, type Context } from "./context";
 import { isFinished } from "./state";
-import { lacksRecord } from "./record";
 import { CEDANA, CHECKPOINT, byAge, type CheckpointObject } from "./objects";
 import { CheckpointReconciler } from "./reconciler";
+import { recordsController } from "./records";
 import { Report } from "./report";
 import { measureWaiting } from "./waiting";
 import { InFlight, Reservations } from "./reservations";
@@ -64,8 +64,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
   const builder = build("checkpoints")
     .for(checkpoints, {
       // Slots are assigned in this order.
-      initial: (objects) =>
-        objects.filter((object) => !isFinished(object.status) || lacksRecord(object)).toSorted(byAge),
+      initial: (objects) => objects.filter(({ status }) => !isFinished(status)).toSorted(byAge),
     })
     .needs(...all.flatMap(({ sources = [] }) => sources));
   const reconciler = new CheckpointReconciler(context, checkpoints, backoff, order, scheduler, builder.queue);
@@ -74,6 +73,7 @@ export function checkpointControllers(options: CheckpointOptions): readonly Cont
       background: (signal) => sweep(context, checkpoints, signal),
       drain,
     }),
+    recordsController({ checkpoints, isInFlight: (uid) => inFlight.has(uid), client, log, metrics }),
   ];
   // Without such an engine the kind is not installed.
   if (!all.some(({ handlesCedanas }) => handlesCedanas)) return controllers;

@@ -7,13 +7,11 @@ import {
   type CheckpointEndReason,
   type CheckpointSpec,
   type CheckpointStatus,
-  type OwnerIdentity,
 } from "../../api";
 import {
   at,
   Interner,
   isObject,
-  isTrueAt,
   itemsAt,
   kindOf,
   numberAt,
@@ -25,14 +23,22 @@ import {
   type CustomResourceMetadata,
   type Json,
 } from "../../kube";
+import { DEPLOYMENT_HASH, ownerOf, REVISION_HASH } from "./owner";
 
 /** A Checkpoint with the fields in use. */
 export interface CheckpointObject extends CustomResource<CheckpointSpec, CheckpointStatus> {
   readonly metadata: CustomResourceMetadata & {
     /** The Cedana that owns it. */
     readonly cedana?: { readonly name: string; readonly uid: string };
-    /** The policy that created it, and when it was due (RFC 3339). */
-    readonly policy?: { readonly uid: string; readonly due: string };
+    /** The policy that created it, when it was due (RFC 3339), and the action that does more once it is completed. */
+    readonly policy?: {
+      readonly uid: string;
+      readonly name: string;
+      readonly due: string;
+      readonly action?: string;
+    };
+    /** All of them, if there are any. */
+    readonly finalizers?: readonly string[];
   };
   /** What survives the loss of the status. */
   readonly record?: {
@@ -92,16 +98,32 @@ export function projectCheckpoint(raw: Json): CheckpointObject {
       namespace: interner.text(object.metadata.namespace),
       ...(name === undefined || uid === undefined ? {} : { cedana: { name, uid } }),
       ...policyOf(raw),
+      ...finalizersOf(raw),
     },
     ...recordOf(raw, object.metadata.uid),
   };
+}
+
+function finalizersOf(raw: Json): Pick<CheckpointObject["metadata"], "finalizers"> {
+  const all = itemsAt(raw, "metadata", "finalizers");
+  const finalizers = all.flatMap((one) => (typeof one === "string" ? [interner.text(one)] : []));
+  return finalizers.length === 0 ? {} : { finalizers };
 }
 
 function policyOf(raw: Json): Pick<CheckpointObject["metadata"], "policy"> {
   const uid = textAt(raw, "metadata", "labels", POLICY_LABELS.uid);
   if (uid === undefined) return {};
   const due = textAt(raw, "metadata", "annotations", POLICY_LABELS.due) ?? "";
-  return { policy: { uid: interner.text(uid), due } };
+  const name = textAt(raw, "metadata", "labels", POLICY_LABELS.name) ?? "";
+  const action = textAt(raw, "metadata", "annotations", POLICY_LABELS.action);
+  return {
+    policy: {
+      uid: interner.text(uid),
+      name: interner.text(name),
+      due,
+      ...(action === undefined ? {} : { action: interner.text(action) }),
+    },
+  };
 }
 
 function recordOf(raw: Json, uid: string): Pick<CheckpointObject, "record"> {
@@ -160,8 +182,8 @@ export type SourcePodState =
       readonly message: string;
     };
 
-/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
-const TEMPLATE_HASH = ["pod-template-hash", "controller-revision-hash"];
+/** Labels that carry the hash of the pod template. */
+const TEMPLATE_HASH = [DEPLOYMENT_HASH, REVISION_HASH];
 
 /**
  * Returns the containers of a pod that run as long as it does: `spec.containers`, then the sidecars, which are init containers
@@ -250,15 +272,4 @@ function factsOf(pod: Json, podUID: string): PodFacts {
     ...(owner === undefined ? {} : { owner }),
     ...(podTemplateHash === undefined ? {} : { podTemplateHash }),
   };
-}
-
-/** Returns the controller that owns the pod. */
-export function ownerOf(pod: Json): OwnerIdentity | undefined {
-  const reference = itemsAt(pod, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const [apiVersion, kind, name, uid] = ["apiVersion", "kind", "name", "uid"].map((field) =>
-    textAt(reference, field),
-  );
-  if (apiVersion === undefined || kind === undefined || name === undefined || uid === undefined)
-    return undefined;
-  return { apiVersion, kind, name, uid };
 }

@@ -4,7 +4,7 @@ import { isOutdated, isRejected, type Objects, type PerKeyBackoff, type WorkQueu
 import { engineName, engineOf, type Context } from "./context";
 import { isFinished, phaseOf, readyOf, timeOf, withPhase } from "./state";
 import { CHECKPOINT, POD, checkSourcePod, type CheckpointObject, type SourcePodState } from "./objects";
-import { isImported, lacksRecord, putRecord, wasTaken } from "./record";
+import { isImported, putRecord } from "./record";
 import { CheckpointRun } from "./run";
 import { podKeyOf, reservationOf } from "./reservations";
 import type { Admission, CheckpointScheduler } from "./scheduler";
@@ -51,10 +51,7 @@ export class CheckpointReconciler {
   private async advance(object: CheckpointObject, signal: AbortSignal): Promise<Next> {
     if (object.metadata.deletionTimestamp !== undefined) return;
     const { uid } = object.metadata;
-    if (isFinished(object.status)) {
-      if (lacksRecord(object)) await this.complete(object);
-      return;
-    }
+    if (isFinished(object.status)) return;
     if (isImported(object)) return this.adopt(object);
     const phase = phaseOf(object.status);
     if (phase === "requested" && !this.notRequested.has(uid)) {
@@ -188,16 +185,6 @@ export class CheckpointReconciler {
   /** Releases the slot of the node, but not the pod, of a request that continues beyond the engine's timeout. */
   private late(object: CheckpointObject, nodeName: string): void {
     if (this.context.inFlight.late(object.metadata.uid)) this.wake(object, nodeName);
-  }
-
-  /** Writes the record of a Checkpoint that an earlier version has taken, or whose record was removed. */
-  private async complete(object: CheckpointObject): Promise<void> {
-    const { client, log } = this.context;
-    const result = wasTaken(object.status) ? object.status : undefined;
-    const { metadata } = await putRecord(client, log, object, result);
-    const { generation: value } = metadata;
-    const path = "/status/observedGeneration";
-    await client.jsonPatch(CHECKPOINT, metadata, [{ op: "add", path, value }], { subresource: "status" });
   }
 
   /** Gives an object from a backup the status of its record. Takes no checkpoint: it would replace the saved one. */

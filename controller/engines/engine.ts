@@ -1,3 +1,4 @@
+import type { RegistryAccess } from "../../clients/registry";
 import type { Outcome } from "../../http";
 import type { CheckpointEndReason, CheckpointStatus, ContainerCheckpoint, RestartPolicy } from "../../api";
 import type { CheckpointSettings } from "../../config/programs/controller";
@@ -64,6 +65,18 @@ export interface PlanRestore extends Repositories {
   readonly timeoutSeconds: number;
 }
 
+/** How the artifacts of an engine are deleted in their registry. */
+export interface EngineArtifacts {
+  readonly repositories: Repositories;
+  readonly registry: RegistryAccess;
+  /** Seconds after its deletion at which a Checkpoint is released without its artifact. */
+  readonly waitSeconds: number;
+  readonly orphans: "off" | "report" | "delete";
+  readonly orphanHours: number;
+  /** Returns whether an agent may push the artifact of a Checkpoint, by its UID. */
+  readonly isPending: (uid: string) => boolean;
+}
+
 export interface RestoreRequest extends EngineContainer {
   readonly checkpointID?: string;
   readonly location?: string;
@@ -90,6 +103,8 @@ interface EngineBase {
   readonly handlesCedanas: boolean;
   /** How pods that are created are restored from its checkpoints. Undefined: they are not. */
   readonly restoreMethod?: PlanRestore;
+  /** Undefined: no artifact is deleted. */
+  readonly artifacts?: EngineArtifacts;
   /** Objects that the engine reads from the cache. */
   readonly sources?: Controller["sources"];
   /** Time after which the engine no longer works on a request, ms. */

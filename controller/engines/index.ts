@@ -13,6 +13,7 @@ export {
   type CheckpointResult,
   type ContainerEngine,
   type Engine,
+  type EngineArtifacts,
   type EngineContainer,
   type EngineTools,
   type PlanRestore,

@@ -1,20 +1,26 @@
-import type { PolicyFailure } from "../../api";
-import { isFinal, NotLeaderError, sleep, type CachedObjects, type Client, type Logger } from "../../kube";
+import { isDeepStrictEqual } from "node:util";
+import type { MemoryWatch, PolicyFailure, PolicyStatus } from "../../api";
+import {
+  isFinal,
+  NotLeaderError,
+  sleep,
+  type CachedObjects,
+  type Client,
+  type Events,
+  type Logger,
+} from "../../kube";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import { ActionError, type Action } from "./actions";
-import { PolicyEngine, type EngineOptions, type PolicyView } from "./core/engine";
-import { entryOf, type Run } from "./core/types";
-import {
-  requestMs,
-  toFact,
-  toPolicy,
-  type NamespaceObject,
-  type PodObject,
-  type PolicyObject,
-  type WorkloadObject,
-} from "./objects";
+import { PolicyEngine } from "./core/engine";
+import type { EngineOptions } from "./core/options";
+import type { PolicyView } from "./core/outcome";
+import type { KnownStatus } from "./core/policy-state";
+import { entryOf, type Policy, type PolicyRun, type Run } from "./core/types";
+import { requestMs, toFact, toPolicy, type PodObject, type PolicyObject } from "./objects";
+import { watchName, type WatchObject } from "./memory/objects";
 import type { Report } from "./report";
+import { Retention, type RetentionCaches } from "./retention";
 
 /** Longest time between two looks at the clock, which may be set. */
 const MAX_SLEEP_MS = 60_000;
@@ -22,24 +28,27 @@ const MAX_SLEEP_MS = 60_000;
 const RETRY_MS = 5000;
 
 /** Objects that policies depend on. */
-export interface PolicyCaches {
+export interface PolicyCaches extends RetentionCaches {
   readonly policies: readonly CachedObjects<PolicyObject>[];
-  readonly pods: CachedObjects<PodObject>;
-  readonly namespaces: CachedObjects<NamespaceObject>;
-  readonly checkpoints: CachedObjects<CheckpointObject>;
-  readonly workloads: readonly CachedObjects<WorkloadObject>[];
+  readonly memoryWatches: CachedObjects<WatchObject>;
 }
 
 export interface DriverOptions extends Omit<
   EngineOptions,
-  "checkpointsOf" | "report" | "failed" | "actionOf"
+  "checkpointsOf" | "checkpointAt" | "report" | "failed"
 > {
   readonly caches: PolicyCaches;
   readonly actions: Readonly<Record<string, Action>>;
   readonly client: Client;
+  readonly events: Events;
   readonly log: Logger;
+  readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
+  /** Called with each node on which other pods must be watched. */
+  readonly watchesChanged: (nodeName: string) => void;
+  /** Namespace of the NodeMemoryWatches. */
+  readonly watchNamespace: string;
 }
 
 /** Connects the policy engine to the cluster and the clock. It works on the leader only. */
@@ -47,25 +56,59 @@ export class PolicyDriver {
   private readonly engine: PolicyEngine;
   private readonly checkpointsOf: (pod: string) => readonly CheckpointObject[];
   private readonly podsOf: (owner: string) => readonly PodObject[];
+  private readonly retention: Retention;
   private readonly work = new Set<Promise<void>>();
   private wake = () => {};
-  report?: Report;
 
   constructor(private readonly options: DriverOptions) {
-    const { caches, actions } = options;
+    const { caches } = options;
     this.checkpointsOf = caches.checkpoints.index((object) => [podKeyOf(object)]);
     this.podsOf = caches.pods.index(({ ownerUID }) => (ownerUID === undefined ? [] : [ownerUID]));
     this.engine = new PolicyEngine({
       ...options,
       checkpointsOf: (pod) => this.checkpointsOf(pod).map(toFact),
-      actionOf: ({ spec }) => entryOf(actions, spec.action)?.entry,
-      report: (outcome, trigger, run) => this.report?.outcome(outcome, trigger, run, Date.now()),
-      failed: (policy, failure) => this.report?.failed(policy, failure),
+      checkpointAt: (key) => {
+        const found = caches.checkpoints.get(key);
+        return found && toFact(found);
+      },
+      report: (outcome, trigger, run) => options.report.outcome(outcome, trigger, run, Date.now()),
+      failed: (policy, failure) => options.report.failed(policy, failure),
+    });
+    this.retention = new Retention({
+      caches,
+      filters: options.filters,
+      client: options.client,
+      deleted: (policy, deletion) => options.report.deleted(policy, deletion),
+      ended: (policy, deleted) => options.report.retentionEnded(policy, deleted),
+      failed: ({ uid }, { checkpoint: { key, pod, podName } }, { message }) =>
+        this.engine.fail(uid, `${pod.namespace}/${podName}`, Date.now(), {
+          reason: "DeletionRejected",
+          message: `Checkpoint ${key}: ${message}`,
+        }),
     });
   }
 
   view(uid: string): PolicyView | undefined {
     return this.engine.view(uid);
+  }
+
+  /** Returns what must be watched on a node. */
+  watchesOn(nodeName: string): readonly MemoryWatch[] {
+    return this.engine.watches.on(nodeName);
+  }
+
+  /** Keys of the policies whose trigger depends on readings. */
+  get watchingPolicies(): readonly string[] {
+    const all = this.options.caches.policies.flatMap((objects) => objects.list());
+    return all.flatMap(({ metadata: { uid } }) =>
+      this.engine.view(uid)?.isWatching ? (this.engine.keyOf(uid) ?? []) : [],
+    );
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(policy: Policy, pod: string, reason: string, message: string): void {
+    this.engine.fail(policy.uid, pod, Date.now(), { reason, message });
+    this.wake();
   }
 
   get totals() {
@@ -74,13 +117,23 @@ export class PolicyDriver {
 
   /** Records a failure of something that an action has started, and starts what waited for its end. */
   ended(policyUID: string, failure?: Omit<PolicyFailure, "time">): void {
-    if (failure) {
-      const { namespace, pod: name, reason, message } = failure;
-      const run = { policy: { uid: policyUID }, pod: { namespace, name }, key: "" };
-      this.engine.failRun(run, Date.now(), reason, message);
-    }
+    if (failure) this.engine.fail(policyUID, `${failure.namespace}/${failure.pod}`, Date.now(), failure);
     this.notify(policyUID);
     this.wake();
+  }
+
+  /** Returns the number of Checkpoints that policies keep, by reason. */
+  keptTotals() {
+    return this.retention.keptTotals();
+  }
+
+  /** Returns what the action of a policy adds to its status. */
+  actionStatus(uid: string, nowMs: number): Pick<PolicyStatus, "retention"> {
+    const policy = this.engine.policy(uid);
+    const { problem, nextRunMs = nowMs } = this.engine.view(uid) ?? {};
+    const found = policy && this.actionOf(policy);
+    if (!found || problem !== undefined || found.action.of !== "policy") return {};
+    return found.action.status?.(found.settings, policy, { retention: this.retention }, nextRunMs) ?? {};
   }
 
   /** Reads what the caches have, and follows their changes. */
@@ -92,6 +145,7 @@ export class PolicyDriver {
     for (const one of pods.list()) this.setPod(one, nowMs);
     for (const one of checkpoints.list()) this.engine.setCheckpoint(toFact(one));
     this.engine.start(nowMs);
+    this.followMemory();
 
     namespaces.onChange(({ old, new: now }) => {
       if (now) this.engine.setNamespace(now.metadata.name, now.labels, Date.now());
@@ -101,7 +155,10 @@ export class PolicyDriver {
     for (const objects of policies) {
       objects.onChange(({ old, new: now }) => {
         if (now) this.setPolicy(now, Date.now());
-        else if (old) this.engine.removePolicy(old.metadata.uid);
+        else if (old) {
+          this.engine.removePolicy(old.metadata.uid);
+          this.retention.policyDeleted(old.metadata.uid);
+        }
         this.wake();
       });
     }
@@ -116,6 +173,7 @@ export class PolicyDriver {
       const verified = now?.status.lastVerified;
       if (verified?.policyUID !== undefined && verified.time !== old?.status.lastVerified?.time)
         this.notify(verified.policyUID);
+      this.engine.touchPolicies((now ?? old)?.metadata.namespace ?? "");
       this.wake();
     });
     for (const objects of workloads) {
@@ -127,6 +185,19 @@ export class PolicyDriver {
     }
   }
 
+  /** Follows the crossings of memory. */
+  private followMemory(): void {
+    const { memoryWatches, pods } = this.options.caches;
+    const podOf = pods.index(({ metadata: { uid } }) => [uid]);
+    memoryWatches.onChange(({ old, new: now }) => {
+      for (const podUID of new Set([...(old?.crossings.keys() ?? []), ...(now?.crossings.keys() ?? [])])) {
+        if (isDeepStrictEqual(old?.crossings.get(podUID), now?.crossings.get(podUID))) continue;
+        for (const pod of podOf(podUID)) this.setPod(pod, Date.now(), pod);
+      }
+      this.wake();
+    });
+  }
+
   /** Starts what is due, until the signal. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -135,7 +206,9 @@ export class PolicyDriver {
       this.wake = stop;
       signal.addEventListener("abort", stop, { once: true });
       for (const run of this.engine.advance(Date.now())) this.track(this.execute(run, signal));
+      for (const run of this.engine.takePolicyRuns()) this.track(this.executePolicy(run, signal));
       for (const uid of this.engine.takeChanged()) this.notify(uid);
+      for (const nodeName of this.engine.watches.takeChanged()) this.options.watchesChanged(nodeName);
       const nextMs = this.engine.nextMs ?? Number.POSITIVE_INFINITY;
       await sleep(Math.max(1, Math.min(nextMs - Date.now(), MAX_SLEEP_MS)), woken.signal);
       signal.removeEventListener("abort", stop);
@@ -153,26 +226,26 @@ export class PolicyDriver {
   }
 
   private async execute(run: Run, signal: AbortSignal): Promise<void> {
-    const { actions, client, log, caches } = this.options;
+    const { client, events, log, caches } = this.options;
     const { namespace } = run.pod;
-    const found = entryOf(actions, run.policy.spec.action);
+    const found = this.actionOf(run.policy);
     const fail = (reason: string, message: string) => this.engine.failRun(run, Date.now(), reason, message);
     try {
       // Without the Checkpoints and pods of the namespace, nothing is known about the pod.
       const denied = caches.checkpoints.deniedIn(namespace) ?? caches.pods.deniedIn(namespace);
       if (denied) return fail("ListDenied", denied.message);
-      if (!found) {
+      if (!found || found.action.of === "policy") {
         const names = Object.keys(run.policy.spec.action).join(", ");
         return fail("UnknownAction", `this controller does not have the action ${names}`);
       }
-      const state = await found.entry.execute(found.settings, run, { client, signal });
+      const state = await found.action.execute(found.settings, run, { client, events, signal });
       if (typeof state === "object") return this.engine.retryRun(run, Date.now() + RETRY_MS, state.later);
       if (state === "ended") this.engine.removeCheckpoint(run.key, run.policy.uid);
     } catch (error) {
       // The next leader makes it up.
       if (signal.aborted || error instanceof NotLeaderError) return;
-      if (error instanceof ActionError) return fail(error.reason, error.message);
       const message = error instanceof Error ? error.message : String(error);
+      if (error instanceof ActionError) return fail(error.reason, message);
       if (isFinal(error)) return fail("Rejected", message);
       log.warn({ policy: run.policy.name, checkpoint: run.key, err: error }, "action not executed, retrying");
       this.engine.retryRun(run, Date.now() + RETRY_MS, `the API server did not execute it: ${message}`);
@@ -181,10 +254,33 @@ export class PolicyDriver {
     }
   }
 
+  /** Executes the action of a policy as a whole. What an error leaves is done by the next run. */
+  private async executePolicy(run: PolicyRun, signal: AbortSignal): Promise<void> {
+    const found = this.actionOf(run.policy);
+    let isCompleted = false;
+    try {
+      if (found?.action.of !== "policy") return;
+      await found.action.execute(found.settings, run, { retention: this.retention, signal });
+      isCompleted = true;
+    } catch (error) {
+      if (signal.aborted || error instanceof NotLeaderError) return;
+      this.options.log.warn({ policy: run.policy.name, err: error }, "action of a policy not completed");
+    } finally {
+      this.engine.endPolicyRun(run, isCompleted);
+      this.wake();
+    }
+  }
+
+  private actionOf({ spec }: Policy): { readonly action: Action; readonly settings: never } | undefined {
+    const found = entryOf(this.options.actions, spec.action);
+    return found && { action: found.entry, settings: found.settings };
+  }
+
   private setPolicy(object: PolicyObject, nowMs: number): void {
-    const { lastRunTime, lastFailures } = object.status;
-    const known: { lastRunMs?: number; failures?: readonly PolicyFailure[] } = {
+    const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
+    const known: KnownStatus = {
       ...(lastRunTime === undefined ? {} : { lastRunMs: Date.parse(lastRunTime) }),
+      ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
     if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);
@@ -195,10 +291,21 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted, isSandbox } = object;
     if (isDeleted || isSandbox) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.report?.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest(pod, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
-    this.engine.setPod({ ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}) }, nowMs);
+    const crossings = this.crossingsOf(pod);
+    this.engine.setPod(
+      { ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}), ...(crossings && { crossings }) },
+      nowMs,
+    );
+  }
+
+  /** Returns the crossings that the pod's own node reports. */
+  private crossingsOf({ uid, nodeName }: PodObject["pod"]): Readonly<Record<string, number>> | undefined {
+    if (nodeName === undefined) return undefined;
+    const { caches, watchNamespace } = this.options;
+    return caches.memoryWatches.get(`${watchNamespace}/${watchName(nodeName)}`)?.crossings.get(uid);
   }
 
   private requestOfOwner({ pod, ownerUID }: PodObject): string | undefined {

@@ -1,13 +1,19 @@
 /** Reconciles CheckpointPolicies and ClusterCheckpointPolicies. */
 import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
-import { controller, type Controller } from "../../kube";
+import { enabledActions } from "../../config/install";
+import { controller, type Change, type Controller } from "../../kube";
 import { CHECKPOINT } from "../checkpoints/objects";
 import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
-import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
-import { Report } from "./report";
+import { followUpController } from "./follow-ups";
+import { WATCH } from "./memory/objects";
+import { MetricsReader } from "./memory/metrics-reader";
+import { Readings } from "./memory/readings";
+import { WatchController } from "./memory/watch-controller";
+import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
+import { measurePolicies, Report } from "./report";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 import type { Verification } from "../verify";
@@ -18,12 +24,16 @@ const WORKERS = 4;
 const MAX_DELAY_MS = 60_000;
 /** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
 const STATUS_MS = 15_000;
+/** Time between two checks whether there are readings of memory. */
+const READINGS_MS = 30_000;
+/** The same of a policy that works on Checkpoints: its status needs a decision about each of them. */
+const RETENTION_STATUS_MS = 30_000;
 
 export interface PolicyOptions extends Runtime {
   readonly settings: PolicySettings;
   /** Namespaces whose Checkpoints are reconciled, and slots of a node. */
   readonly checkpoints: Pick<CheckpointSettings, "namespaces" | "maxPerNode">;
-  /** Verifies Checkpoints. Default: policies with the action verify fail. */
+  /** Verifies Checkpoints. Default: the action `verify` is not enabled. */
   readonly verification?: Verification | undefined;
   /** Default: those of this directory. */
   readonly tables?: {
@@ -33,12 +43,21 @@ export interface PolicyOptions extends Runtime {
   };
 }
 
-/** Returns the controller of policies. It creates Checkpoints when pods are due, and writes the status of policies. */
-export function policyController(options: PolicyOptions): Controller {
+/** Returns the actions that the install enables: the controller has the permissions of no others. */
+function enabledOf(settings: PolicySettings, verification: Verification | undefined): typeof ACTIONS {
+  const enabled = new Set<string>(enabledActions(settings));
+  const all = verification ? { ...ACTIONS, verify: verification.action } : ACTIONS;
+  return Object.fromEntries(Object.entries(all).filter(([name]) => enabled.has(name)));
+}
+
+/**
+ * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
+ * does what follows a Checkpoint.
+ */
+export function policyControllers(options: PolicyOptions): readonly Controller[] {
   const { settings, cache, client, events, log, metrics, verification, tables = {} } = options;
   const { namespaces, maxPerNode } = options.checkpoints;
-  const { triggers = TRIGGERS, filters = FILTERS, actions: all = ACTIONS } = tables;
-  const actions = verification ? { ...all, verify: verification.action } : all;
+  const { triggers = TRIGGERS, filters = FILTERS, actions = enabledOf(settings, verification) } = tables;
   const scope = { namespaces, skipDenied: true };
   const policies = cache.objects(POLICY, scope);
   const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
@@ -48,6 +67,8 @@ export function policyController(options: PolicyOptions): Controller {
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
+    memoryWatches: cache.objects(WATCH, { namespaces: [settings.memory.namespace] }),
+    jobs: cache.objects(JOB, scope),
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
@@ -59,42 +80,95 @@ export function policyController(options: PolicyOptions): Controller {
     maxInFlight: settings.maxInFlight,
     caches,
     client,
+    events,
     log,
+    report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
+    watchNamespace: settings.memory.namespace,
+    watchesChanged: (nodeName) => watches.changed(nodeName),
     changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
   });
-  driver.report = new Report({
-    events,
-    metrics,
+  const watches = new WatchController({
+    namespace: settings.memory.namespace,
+    objects: caches.memoryWatches,
+    client,
     log,
-    triggers: Object.keys(triggers),
-    totals: () => driver.totals,
+    metrics,
+    watchesOn: (nodeName) => driver.watchesOn(nodeName),
   });
+  const readings = new Readings(caches.memoryWatches, () => {
+    for (const key of driver.watchingPolicies) builder.queue.add(key);
+  });
+  const reader = new MetricsReader({
+    objects: caches.memoryWatches,
+    pods: caches.pods,
+    client,
+    log,
+    failed: (problem) => readings.failed(problem),
+  });
+  measurePolicies(
+    metrics,
+    () => driver.totals,
+    () => driver.keptTotals(),
+  );
 
   if (verification) verification.ended = (policyUID, failure) => driver.ended(policyUID, failure);
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
-  return builder
-    .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+  // The driver enqueues the other changes, which are frequent.
+  const when = ({ old, new: now }: Change<PolicyObject>) =>
+    old?.metadata.generation !== now?.metadata.generation;
+  const reconciling = builder
+    .for(policies, { when })
+    .for(clusterPolicies, { when })
+    .needs(caches.memoryWatches, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);
         const view = object && driver.view(object.metadata.uid);
         if (!object || !view) return void writtenMs.delete(key);
         const nowMs = Date.now();
-        const waitMs = (writtenMs.get(key) ?? 0) + STATUS_MS - nowMs;
+        const spacingMs = view.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
-        const status = statusOf(object, view, nowMs, verification?.lastOf(object.metadata.uid));
-        if (status === undefined) return undefined;
+        // That an agent does not report is no change of any object.
+        const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
+        const { uid } = object.metadata;
+        const more = {
+          readings: readings.problem(nowMs),
+          ofAction: driver.actionStatus(uid, nowMs),
+          lastVerified: verification?.lastOf(uid),
+        };
+        const status = statusOf(object, view, more, nowMs);
+        if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
         writtenMs.set(key, nowMs);
-        return undefined;
+        return again;
       },
       {
-        start: () => driver.start(),
-        background: (signal) => driver.run(signal),
+        start: () => {
+          driver.start();
+          readings.start();
+        },
+        background: async (signal) => {
+          await Promise.all([
+            driver.run(signal),
+            watches.controller.lead(signal),
+            settings.memory.readings === "metrics-server" ? reader.run(signal) : undefined,
+          ]);
+        },
         drain: () => driver.drain(),
       },
     );
+  const followUps = followUpController({
+    ...caches,
+    actions,
+    client,
+    events,
+    log,
+    metrics,
+    failed: (policy, pod, reason, message) => driver.fail(policy, pod, reason, message),
+  });
+  return [reconciling, followUps];
 }

@@ -1,14 +1,18 @@
 import {
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
+  LATEST,
+  REQUEST,
   REQUESTED_AT,
   SANDBOX,
+  type OwnerIdentity,
   type PolicySpec,
   type PolicyStatus,
 } from "../../api";
+import { readableFields } from "../../config/cel";
 import {
+  at,
   Interner,
-  isTrueAt,
   itemsAt,
   kindOf,
   metadataOf,
@@ -24,7 +28,10 @@ import {
 import { phaseOf, readyOf } from "../checkpoints/state";
 import { podKeyOf } from "../checkpoints/reservations";
 import { containersOf, containerStatusesOf, type CheckpointObject } from "../checkpoints/objects";
+import { parseQuantity } from "../../config/schema";
+import { DEPLOYMENT_HASH, REVISION_HASH, deploymentOf, ownerOf } from "../checkpoints/owner";
 import type { CheckpointFact, Policy, PolicyPod } from "./core/types";
+import { lineageOf } from "./retention/lineage";
 
 /** A policy of either kind. A ClusterCheckpointPolicy has no namespace. */
 export interface PolicyObject extends Omit<CustomResource<PolicySpec, PolicyStatus>, "metadata"> {
@@ -47,27 +54,38 @@ export const NAMESPACE = kindOf(
 /** A workload that owns pods, with the request in its annotation. */
 export interface WorkloadObject extends KubernetesObject {
   readonly requestedAt?: string;
+  /** Name of the Checkpoint that its pod template requests. */
+  readonly restoreFrom?: string;
 }
 
 const workload = (apiVersion: string, kind: string, plural: string) =>
   kindOf({ apiVersion, kind, plural }, (raw): WorkloadObject => {
     const requestedAt = requestIn(raw);
-    return { metadata: metadataOf(raw), ...(requestedAt === undefined ? {} : { requestedAt }) };
+    const restoreFrom = textAt(raw, "spec", "template", "metadata", "annotations", REQUEST.from);
+    return {
+      metadata: metadataOf(raw),
+      ...(requestedAt === undefined ? {} : { requestedAt }),
+      ...(restoreFrom === undefined || restoreFrom === LATEST ? {} : { restoreFrom }),
+    };
   });
+
+export const JOB = workload("batch/v1", "Job", "jobs");
 
 /** Workloads whose annotation requests checkpoints. Kubernetes copies the annotations of a Deployment to its ReplicaSet. */
 export const WORKLOADS = [
   workload("apps/v1", "ReplicaSet", "replicasets"),
   workload("apps/v1", "StatefulSet", "statefulsets"),
   workload("apps/v1", "DaemonSet", "daemonsets"),
-  workload("batch/v1", "Job", "jobs"),
+  JOB,
 ];
 
 /** A pod with the fields that policies use. */
 export interface PodObject extends KubernetesObject {
-  readonly pod: Omit<PolicyPod, "requestedMs">;
+  readonly pod: Omit<PolicyPod, "requestedMs" | "crossings">;
   readonly ownerUID?: string;
   readonly requestedAt?: string;
+  /** Its lineage, if that has several pods at a time. */
+  readonly pool?: string;
   /** It ends, so it is not checkpointed any more. */
   readonly isDeleted: boolean;
   /** It was created to verify a Checkpoint: no policy selects it. */
@@ -92,12 +110,13 @@ function requestIn(raw: Json): string | undefined {
 function projectPod(raw: Json): PodObject {
   const metadata = metadataOf(raw);
   const labels = interner.strings(textsAt(raw, "metadata", "labels"));
-  const reference = itemsAt(raw, "metadata", "ownerReferences").find((one) => isTrueAt(one, "controller"));
-  const ownerUID = textAt(reference, "uid");
+  const identity = ownerOf(raw);
   const requestedAt = requestIn(raw);
   const nodeName = textAt(raw, "spec", "nodeName");
-  const owner = ownerOf(reference, labels);
+  const owner = identity && workloadOf(identity, labels);
   const runningSinceMs = runningSince(raw);
+  const pool = identity && poolOf(metadata, identity, labels);
+  const readySinceMs = readySince(raw);
   const restarts = containerStatusesOf(raw).map((one) => numberAt(one, "restartCount") ?? 0);
   return {
     metadata,
@@ -111,27 +130,83 @@ function projectPod(raw: Json): PodObject {
       ...(nodeName === undefined ? {} : { nodeName: interner.text(nodeName) }),
       phase: interner.text(textAt(raw, "status", "phase") ?? "Pending"),
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
+      ...(readySinceMs === undefined ? {} : { readySinceMs }),
+      ...memoryLimitsOf(raw),
+      revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
       containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
+      fields: readableFields(raw, (value) => interner.value(interner.strings(value))),
     },
-    ...(ownerUID === undefined ? {} : { ownerUID: interner.text(ownerUID) }),
+    ...(identity && { ownerUID: interner.text(identity.uid) }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
+    ...(pool === undefined ? {} : { pool: interner.text(pool) }),
     isDeleted: textAt(raw, "metadata", "deletionTimestamp") !== undefined,
     isSandbox: Object.hasOwn(labels, SANDBOX.label),
   };
 }
 
 /** Returns the owner: a Deployment instead of its ReplicaSet, whose name ends with the hash of the pod template. */
-function ownerOf(
-  reference: Json | undefined,
+function workloadOf(
+  { kind, name }: OwnerIdentity,
   labels: Readonly<Record<string, string>>,
-): PolicyPod["owner"] | undefined {
-  const [kind, name] = [textAt(reference, "kind"), textAt(reference, "name")];
-  if (kind === undefined || name === undefined) return undefined;
-  const end = `-${labels["pod-template-hash"]}`;
-  return kind === "ReplicaSet" && name.endsWith(end)
-    ? { kind: "Deployment", name: interner.text(name.slice(0, -end.length)), replicaSet: interner.text(name) }
-    : { kind: interner.text(kind), name: interner.text(name) };
+): PolicyPod["owner"] {
+  const deployment = kind === "ReplicaSet" ? deploymentOf(name, labels[DEPLOYMENT_HASH]) : name;
+  return deployment === name
+    ? { kind: interner.text(kind), name: interner.text(name) }
+    : { kind: "Deployment", name: interner.text(deployment), replicaSet: interner.text(name) };
+}
+
+/** Returns the memory limits of a pod in bytes. */
+function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryLimit"> {
+  const limitIn = (json: Json | undefined) => {
+    const nanos = parseQuantity(textAt(json, "resources", "limits", "memory") ?? "");
+    return nanos === undefined ? undefined : Number(nanos / BILLION);
+  };
+  const limits = containersOf(raw).flatMap((one) => {
+    const limit = limitIn(one);
+    return limit === undefined ? [] : [[interner.text(textAt(one, "name") ?? ""), limit] as const];
+  });
+  const podMemoryLimit = limitIn(at(raw, "spec"));
+  return {
+    memoryLimits: limits.length === 0 ? NO_LIMITS : Object.fromEntries(limits),
+    ...(podMemoryLimit === undefined ? {} : { podMemoryLimit }),
+  };
+}
+
+const NO_LIMITS = {};
+const BILLION = 1_000_000_000n;
+
+/** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */
+const TEMPLATE_LABELS = [REVISION_HASH, DEPLOYMENT_HASH];
+
+/** Returns what the pods of an owner with the same template have in common. A pod without an owner is alone. */
+function revisionOf(
+  { uid, name }: { readonly uid: string; readonly name: string },
+  ownerUID: string | undefined,
+  ownerName: string | undefined,
+  labels: Readonly<Record<string, string>>,
+): PolicyPod["revision"] {
+  if (ownerUID === undefined || ownerName === undefined) return { id: uid, name };
+  const hash = TEMPLATE_LABELS.flatMap((label) => labels[label] ?? [])[0] ?? "";
+  return { id: interner.text(`${ownerUID}/${hash}`), name: ownerName };
+}
+
+/** Returns since when the pod is Ready; undefined if it is not. */
+function readySince(raw: Json): number | undefined {
+  const ready = itemsAt(raw, "status", "conditions").find((one) => textAt(one, "type") === "Ready");
+  if (textAt(ready, "status") !== "True") return undefined;
+  const sinceMs = Date.parse(textAt(ready, "lastTransitionTime") ?? "");
+  return Number.isNaN(sinceMs) ? undefined : sinceMs;
+}
+
+/** Returns the lineage of a pod, if that has several pods at a time. */
+function poolOf(
+  { namespace = "", name }: { readonly namespace?: string; readonly name: string },
+  owner: OwnerIdentity,
+  labels: Readonly<Record<string, string>>,
+): string | undefined {
+  const lineage = lineageOf({ namespace, podName: name, owner, templateHash: labels[DEPLOYMENT_HASH] });
+  return lineage.isPool ? lineage.id : undefined;
 }
 
 /** Returns since when all containers run: the last start. Undefined if one does not run. */

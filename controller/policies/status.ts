@@ -6,23 +6,33 @@ import {
   type PolicyReason,
   type PolicyStatus,
 } from "../../api";
-import type { PolicyView } from "./core/engine";
+import type { PolicyView } from "./core/outcome";
+import type { ReadingsProblem } from "./memory/readings";
 import type { PolicyObject } from "./objects";
 
 const time = (ms: number) => new Date(ms).toISOString();
 
 /**
  * Returns the status of a policy.
+ * @param ofAction what its action adds
  * @param lastVerified its last verification, by the Checkpoints. Default: what the status has, as the Checkpoint may be deleted
  * @returns undefined if the object has it already
  */
 export function statusOf(
   { metadata, spec, status }: PolicyObject,
   view: PolicyView,
+  {
+    readings,
+    ofAction,
+    lastVerified,
+  }: {
+    readonly readings: ReadingsProblem | undefined;
+    readonly ofAction: Pick<PolicyStatus, "retention">;
+    readonly lastVerified?: PolicyLastVerified | undefined;
+  },
   nowMs: number,
-  lastVerified?: PolicyLastVerified,
 ): PolicyStatus | undefined {
-  const [reason, message] = reasonOf(view, spec.suspend ?? false);
+  const [reason, message] = reasonOf(view, spec.suspend ?? false, readings);
   const input = {
     reason,
     message,
@@ -30,7 +40,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = view.problem !== undefined;
+  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -39,24 +49,53 @@ export function statusOf(
     ],
     ...(view.lastRunMs === undefined ? {} : { lastRunTime: time(view.lastRunMs) }),
     ...(view.nextRunMs === undefined ? {} : { nextRunTime: time(view.nextRunMs) }),
-    matchedPods: view.matchedPods,
-    inFlight: view.inFlight,
-    waiting: view.waiting,
-    ...optional({ lastVerified: lastVerified ?? status.lastVerified }),
+    ...(view.subject === "policy"
+      ? ofAction
+      : {
+          matchedPods: view.matchedPods,
+          inFlight: view.inFlight,
+          waiting: view.waiting,
+          ...optional({ lastVerified: lastVerified ?? status.lastVerified }),
+        }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
-  return isDeepStrictEqual(plain(next), plain(status)) ? undefined : next;
+  // The replicas that accept requests write them, with another field manager.
+  const { firings: _, ...own } = status;
+  return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;
 }
 
 function optional<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-function reasonOf({ problem }: PolicyView, suspend: boolean): [reason: PolicyReason, message: string] {
-  if (problem !== undefined) return ["InvalidTrigger", problem];
-  if (suspend) return ["Suspended", "spec.suspend is true: no pod is checkpointed"];
-  return ["Scheduled", "pods that match are checkpointed when they are due"];
+/** Maximum length of a condition's message. */
+const MAX_MESSAGE = 4096;
+
+function reasonOf(
+  { problem, subject, isWatching, unwatched, filterErrors }: PolicyView,
+  suspend: boolean,
+  readings: ReadingsProblem | undefined,
+): [reason: PolicyReason, message: string] {
+  if (problem !== undefined) return [problem.reason, problem.message];
+  const [suspended, scheduled] = MESSAGES[subject];
+  if (suspend) return ["Suspended", `spec.suspend is true: ${suspended}`];
+  if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
+  const notes = [
+    ...(filterErrors
+      ? [
+          `the filter cannot be evaluated for ${filterErrors.count} pods, which do not match, such as ${filterErrors.example}`,
+        ]
+      : []),
+    ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
+    ...(isWatching && readings ? [readings.message] : []),
+  ];
+  return ["Scheduled", [scheduled, ...notes].join("; ").slice(0, MAX_MESSAGE)];
 }
+
+const MESSAGES: Readonly<Record<PolicyView["subject"], readonly [suspended: string, scheduled: string]>> = {
+  pod: ["no pod is checkpointed", "pods that match are checkpointed when they are due"],
+  policy: ["no Checkpoint is deleted", "Checkpoints that exceed a limit are deleted when the policy is due"],
+};
 
 /** Returns the JSON, whose objects have no other prototype. */
 function plain(status: PolicyStatus): unknown {

@@ -104,7 +104,8 @@ export class AdmissionAttempt {
       if (this.elapsedMs() > BUDGET_MS) throw new Error(`no decision within ${BUDGET_MS} ms`);
       const decision = this.decideOn(this.pod, request);
       if (decision.is === "restore") {
-        if (await this.readSource(decision.checkpoint)) continue;
+        if (!this.replacesSource(decision.checkpoint) && (await this.readSource(decision.checkpoint)))
+          continue;
         if (request.shared) return decision;
         const refusal = request.fallback === "fresh" ? this.refusal(request) : undefined;
         if (refusal && !this.consistent) {
@@ -116,7 +117,7 @@ export class AdmissionAttempt {
         if (refusal && (refusal.isDue || (await this.hasFreshPod())))
           return { is: "fresh", reason: refusal.reason, cause: "PodsRejected" };
         if (this.request.dryRun) return decision;
-        const claimed = await this.claim(decision.checkpoint);
+        const claimed = await this.claimWithSource(decision.checkpoint);
         if (claimed === undefined) continue;
         if (this.consistent || (await this.isFirstChoice(request, claimed))) return decision;
         await this.options.claims.release(claimed, this.request.uid, this.bounds().timeoutMs);
@@ -270,6 +271,30 @@ export class AdmissionAttempt {
     const pod = await this.options.client.get(POD, this.key(spec.podRef.name), this.bounds());
     this.running.set(podUID, textAt(pod, "metadata", "uid") === podUID && runs(pod));
     return true;
+  }
+
+  /**
+   * Checks whether the pod takes the name of the Checkpoint's source pod, as those of a StatefulSet do. That one was then deleted
+   * before, in all likelihood, and is read while the Checkpoint is claimed: each read takes a part of the time of an admission.
+   */
+  private replacesSource({ spec }: CheckpointObject): boolean {
+    return this.pod.name === spec.podRef.name && !this.shared && !this.request.dryRun;
+  }
+
+  /** Claims the Checkpoint, unless its source pod turns out to run. @returns undefined if the decision must be repeated */
+  private async claimWithSource(checkpoint: CheckpointObject): Promise<CheckpointObject | undefined> {
+    const [reading, claiming] = await Promise.allSettled([
+      this.readSource(checkpoint),
+      this.claim(checkpoint),
+    ]);
+    if (claiming.status === "rejected") throw claiming.reason;
+    const { value: claimed } = claiming;
+    const { podUID } = checkpoint.status;
+    const isRunning = podUID !== undefined && this.running.get(podUID) === true;
+    if (claimed && (reading.status === "rejected" || (isRunning && reading.value)))
+      await this.options.claims.release(claimed, this.request.uid, this.bounds().timeoutMs);
+    if (reading.status === "rejected") throw reading.reason;
+    return isRunning && reading.value ? undefined : claimed;
   }
 
   /** Claims the Checkpoint. @returns undefined if it has changed: it is then read again */

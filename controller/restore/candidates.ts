@@ -1,7 +1,8 @@
 import { LATEST, REQUEST } from "../../api";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 import { hasStatus, type CachedObjects, type Client, type Index, type Logger } from "../../kube";
-import { deploymentOf, selectorOf, templateHashOf, type AdmittedPod } from "./decision";
+import { deploymentOf } from "../checkpoints/owner";
+import { selectorOf, templateHashOf, type AdmittedPod } from "./decision";
 
 /** How long all Checkpoints are listed after the API server rejected the selector: the CRD may be updated meanwhile. */
 const UNSELECTABLE_MS = 600_000;

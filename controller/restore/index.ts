@@ -42,6 +42,8 @@ export interface RestoreOptions extends Runtime {
   readonly claims: Claims;
   /** Creates the server of the webhook. Default: one in this process. */
   readonly serve?: (options: Omit<WebhookProcessOptions, "program" | "level">) => Webhook;
+  /** Other servers that serve the same certificate. */
+  readonly alsoCertified?: readonly Pick<Webhook, "use">[];
 }
 
 /** Longest delay after failures. */
@@ -79,7 +81,7 @@ export function createRestore(options: RestoreOptions): Restore {
     name: "restore-certificate",
     settings: { ...settings, namespace, authorityName: "cedana-restore-ca" },
     rotate: settings.certificates === "own",
-    server: webhook,
+    server: certified(webhook, options.alsoCertified ?? []),
     cache,
     client,
     log,
@@ -89,6 +91,19 @@ export function createRestore(options: RestoreOptions): Restore {
   const [plan] = methods.values();
   const controllers = [...outcomeControllers(options, report, plan), ...certificates];
   return { controllers, webhook, checks: [webhook.check, ...planChecks(options, plan)] };
+}
+
+/** Returns the webhook as the servers that use its certificate. */
+function certified(
+  webhook: Webhook,
+  others: readonly Pick<Webhook, "use">[],
+): Pick<Webhook, "use" | "validity"> {
+  return {
+    get validity() {
+      return webhook.validity;
+    },
+    use: (pair) => [webhook, ...others].forEach((server) => server.use(pair)),
+  };
 }
 
 /** Pods that admission has decided on. */

@@ -11,7 +11,8 @@ import {
   type KubernetesObject,
   type ObjectMetadata,
 } from "../../kube";
-import { containerStatusesOf, ownerOf } from "../checkpoints/objects";
+import { containerStatusesOf } from "../checkpoints/objects";
+import { ownerOf } from "../checkpoints/owner";
 
 /** State of a container as the kubelet reports it. */
 export interface ContainerState {

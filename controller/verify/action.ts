@@ -3,7 +3,7 @@ import type { VerifySettings } from "../../config/programs/controller";
 import { hasStatus, isFinal, textAt, type Client, type Json } from "../../kube";
 import { POD, type CheckpointObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
-import { ActionError, type Action } from "../policies/actions";
+import { ActionError, type PodAction } from "../policies/actions";
 import type { Run } from "../policies/core/types";
 import { isolationGap, NETWORK_POLICY } from "./isolation";
 import { SANDBOX_POD } from "./objects";
@@ -32,9 +32,9 @@ export function verifyAction({
   rooms,
   newest,
   report,
-}: VerifyOptions): Action<VerifyAction> {
+}: VerifyOptions): PodAction<VerifyAction> {
   return {
-    takesNone: true,
+    withoutSpacing: true,
     full: (nowMs) => rooms.full(nowMs),
     async execute(settings, run, { client, signal }) {
       const { policy, dueMs } = run;

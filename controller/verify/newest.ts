@@ -1,6 +1,7 @@
 import type { CachedObjects, Json } from "../../kube";
 import { textAt } from "../../kube";
-import { ownerOf, type CheckpointObject } from "../checkpoints/objects";
+import type { CheckpointObject } from "../checkpoints/objects";
+import { ownerOf } from "../checkpoints/owner";
 import { phaseOf } from "../checkpoints/state";
 import { matchWorkload, projectAdmittedPod } from "../restore/decision";
 

@@ -150,9 +150,10 @@ export class Reflector<T extends KubernetesObject> {
       );
     if (isOlder(resourceVersion, this.newest)) this.options.store.reset();
     this.staleLists = 0;
-    this.newest = resourceVersion;
     this.newsMs = Date.now();
-    this.writer.replace(list);
+    await this.writer.replace(list);
+    // Not before: then all changes up to this version are stored.
+    this.newest = resourceVersion;
     this.writer.progress(resourceVersion);
     this.metrics.listed(items.length);
     this.log.info({ items: items.length, resourceVersion }, "listed");

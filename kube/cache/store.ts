@@ -3,6 +3,10 @@ import type { Json } from "../../http";
 import { at, textAt } from "../client/json";
 import type { Logger } from "../log";
 import type { List } from "../client/list";
+import { Turn } from "../turn";
+
+/** Objects of a list after which other events are handled. */
+const OBJECTS_PER_TURN = 100;
 
 /** One object was created (`new` alone), changed (both) or deleted (`old` alone, as it was last seen). */
 export interface Change<T> {
@@ -225,15 +229,23 @@ export class StoreWriter<T extends KubernetesObject> {
     this.guarded(key, "handler", () => this.store.delete(key, version));
   }
 
-  /** Makes the store equal to the list: missing objects were deleted. Objects whose projection failed stay as known. */
-  replace({ items, resourceVersion }: List<Item<T>>): void {
+  /**
+   * Makes the store equal to the list: missing objects were deleted. Objects whose projection failed stay as known. Other events are
+   * handled meanwhile.
+   */
+  async replace({ items, resourceVersion }: List<Item<T>>): Promise<void> {
+    const turn = new Turn(OBJECTS_PER_TURN);
     const listed = new Set(items.map(({ key }) => key));
     for (const known of this.store.list()) {
       const key = keyOf(known);
-      if (!listed.has(key)) this.guarded(key, "handler", () => this.store.delete(key, resourceVersion));
+      if (listed.has(key)) continue;
+      this.guarded(key, "handler", () => this.store.delete(key, resourceVersion));
+      await turn.next();
     }
-    for (const { key, object } of items)
+    for (const { key, object } of items) {
       if (object) this.guarded(key, "handler", () => this.store.set(object));
+      await turn.next();
+    }
   }
 
   /** Notes that all changes up to the version are stored. */

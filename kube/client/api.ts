@@ -2,6 +2,7 @@ import * as http from "node:http";
 import type { IncomingMessage } from "node:http";
 import * as https from "node:https";
 import type { RequestOptions } from "node:https";
+import { createSecureContext } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as pause } from "node:timers/promises";
 import { config } from "../../package.json";
@@ -22,6 +23,8 @@ const OF_CONNECTION = [
   "servername",
 ] as const satisfies readonly (keyof https.RequestOptions)[];
 
+type Credentials = Pick<https.RequestOptions, (typeof OF_CONNECTION)[number]>;
+
 /** Shorter than the idle timeouts of the API server (90 s in kube-apiserver) and of most load balancers. */
 const IDLE_MS = 30_000;
 
@@ -31,7 +34,7 @@ export class Agents {
 
   /** Replaces the certificates of the request by the shared agent. */
   assign(options: https.RequestOptions, protocol: string): void {
-    const credentials = Object.fromEntries(OF_CONNECTION.map((name) => [name, options[name]]));
+    const credentials: Credentials = Object.fromEntries(OF_CONNECTION.map((name) => [name, options[name]]));
     for (const name of OF_CONNECTION) delete options[name];
     if (!isDeepStrictEqual(this.current?.credentials, credentials)) {
       // Requests in progress keep their agent; its connections end when they are idle.
@@ -41,10 +44,13 @@ export class Agents {
   }
 }
 
-function newAgent(protocol: string, credentials: object): http.Agent {
+function newAgent(protocol: string, credentials: Credentials): http.Agent {
   const kept = { keepAlive: true, timeout: IDLE_MS };
   if (protocol === "http:") return new http.Agent(kept);
-  return new https.Agent({ ...credentials, ...kept });
+  const { rejectUnauthorized, servername, ...certificates } = credentials;
+  // Once: each connection would parse the certificates, and each request would compare them with those of the open connections.
+  const secureContext = createSecureContext(certificates);
+  return new https.Agent({ rejectUnauthorized, servername, secureContext, ...kept });
 }
 
 /** Returns the proxy of the kubeconfig: an agent of another class, which already has the certificates. */

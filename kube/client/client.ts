@@ -39,6 +39,8 @@ export interface WriteOptions extends RequestOptions {
   readonly fieldValidation?: "Strict";
 }
 
+const POD = { apiVersion: "v1", kind: "Pod", plural: "pods" } as const;
+
 /** An object without apiVersion and kind. */
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -149,21 +151,43 @@ export class Client {
 
   /**
    * Deletes the object, if it exists.
+   * @param options.uid deletes no other object of the same name
    * @param options.resourceVersion deletes only this version
-   * @throws ApiError 409 if the object has another version
+   * @throws ApiError 409 if the object has another version or UID
    */
   async delete(
     kind: ApiKind,
     key: ObjectKey,
-    { resourceVersion, ...options }: RequestOptions & { readonly resourceVersion?: string } = {},
+    {
+      uid,
+      resourceVersion,
+      ...options
+    }: RequestOptions & { readonly uid?: string; readonly resourceVersion?: string } = {},
   ): Promise<void> {
-    const content = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { resourceVersion } };
-    const body = resourceVersion === undefined ? undefined : { type: "application/json", content };
+    const preconditions = { uid, resourceVersion };
+    const content = { apiVersion: "v1", kind: "DeleteOptions", preconditions };
+    const isGuarded = uid !== undefined || resourceVersion !== undefined;
+    const body = isGuarded ? { type: "application/json", content } : undefined;
     try {
       await this.send("DELETE", pathTo(kind, key), body, options);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  /**
+   * Evicts a pod: PodDisruptionBudgets hold, and the pod ends as by a deletion.
+   * @throws ApiError 429 if a budget does not permit it now, 404 if the pod was deleted, 409 for another UID
+   */
+  async evict({ name, namespace, uid }: Required<WriteTarget>, options: RequestOptions = {}): Promise<void> {
+    const content = {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { name, namespace },
+      deleteOptions: { preconditions: { uid } },
+    };
+    const path = `${pathOf(POD, namespace, name)}/eviction`;
+    await this.send("POST", path, { type: "application/json", content }, options);
   }
 
   private async write<T>(

@@ -4,8 +4,12 @@ import type { CachedObjects } from "../cache/cache";
 import type { Change } from "../cache/store";
 import type { Logger } from "../log";
 import type { Metrics } from "../metrics";
+import { Turn } from "../turn";
 import { namespaceOf } from "./fair-keys";
 import { WorkQueue, runWorkers, type Reconcile } from "./queue";
+
+/** Keys of objects that exist at the start, after which other events are handled. */
+const KEYS_PER_TURN = 500;
 
 /** Objects that a controller reads. */
 export interface Source {
@@ -68,7 +72,7 @@ export class ControllerBuilder {
   private readonly sources: Source[] = [];
   private readonly subscriptions: ((queue: WorkQueue) => void)[] = [];
   /** Enqueue what exists at the start, or of one namespace once it is permitted. */
-  private readonly initial: ((queue: WorkQueue, namespace?: string) => void)[] = [];
+  private readonly initial: ((namespace?: string) => readonly string[])[] = [];
 
   constructor(
     private readonly name: string,
@@ -81,10 +85,11 @@ export class ControllerBuilder {
   /** Reconciles these objects: each of them at the start, and each that changes. */
   for<T extends KubernetesObject>(objects: CachedObjects<T>, options: ForOptions<T> = {}): this {
     const { initial = (all) => all, when = () => true } = options;
-    this.initial.push((queue, namespace) => {
-      for (const object of initial(objects.list()))
-        if (namespace === undefined || object.metadata.namespace === namespace) queue.add(keyOf(object));
-    });
+    this.initial.push((namespace) =>
+      initial(objects.list())
+        .filter(({ metadata }) => namespace === undefined || metadata.namespace === namespace)
+        .map(keyOf),
+    );
     return this.watches(objects, (change) => (when(change) ? [change.key] : []));
   }
 
@@ -123,7 +128,7 @@ export class ControllerBuilder {
 
   /** Enqueues one more key at the start. */
   starts(key: string): this {
-    this.initial.push((queue) => queue.add(key));
+    this.initial.push(() => [key]);
     return this;
   }
 
@@ -142,17 +147,22 @@ export class ControllerBuilder {
     };
     const reconcileCovered: Reconcile = async (key, signal) =>
       isCovered(key) ? reconcile(key, signal) : undefined;
-    const enqueueAll = (namespace?: string) => {
-      for (const enqueue of initial) enqueue(queue, namespace);
+    const enqueueAll = async (namespace?: string) => {
+      const turn = new Turn(KEYS_PER_TURN);
+      for (const keys of initial)
+        for (const key of keys(namespace)) {
+          queue.add(key);
+          await turn.next();
+        }
     };
     return {
       name,
       sources,
       lead: async (signal) => {
         for (const subscribe of subscriptions) subscribe(queue);
-        for (const source of sources) source.onPermitted?.(enqueueAll);
+        for (const source of sources) source.onPermitted?.((namespace) => void enqueueAll(namespace));
         start?.();
-        enqueueAll();
+        await enqueueAll();
         await Promise.all([
           runWorkers({ name, queue, workers, reconcile: reconcileCovered, signal, log, metrics }),
           background?.(signal),
@@ -172,9 +182,12 @@ export async function leadAll(controllers: readonly Controller[], signal: AbortS
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+  // Each one enqueues what exists when it starts: two of them never do so in the same turn of the event loop.
+  const turn = new Turn(1);
   await Promise.all(
     controllers.map(async (one) => {
       await Promise.race([syncOf(one), stopped]);
+      await turn.next();
       if (!signal.aborted) await one.lead(signal);
     }),
   );

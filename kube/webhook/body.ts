@@ -29,26 +29,29 @@ export class RefusedBodyError extends Error {
 export class Bodies {
   private readonly budget = new Budget(LARGE);
 
+  /** @param maxBytes largest body. Default: 4 MiB */
+  constructor(private readonly maxBytes = MAX_BYTES) {}
+
   /**
    * Reads a body and uses its text. Its bytes count until the work is done.
    * @throws RefusedBodyError if it is too large, too slow, or beyond the budget; what the work throws
    */
   async use<T>(request: IncomingMessage, source: string, work: (text: string) => Promise<T>): Promise<T> {
     const header = request.headers["content-length"];
-    const declared = header === undefined ? MAX_BYTES : Number(header);
-    if (declared > MAX_BYTES) throw tooLarge();
+    const declared = header === undefined ? this.maxBytes : Number(header);
+    if (declared > this.maxBytes) throw tooLarge(this.maxBytes);
     const held = declared > SMALL_BYTES ? declared : 0;
     if (held > 0 && !this.budget.take(source, held))
       throw new RefusedBodyError(503, "bytes", "too many bytes of requests are in flight; try again");
     try {
-      return await work(await read(request));
+      return await work(await read(request, this.maxBytes));
     } finally {
       if (held > 0) this.budget.give(source, held);
     }
   }
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+async function read(request: IncomingMessage, maxBytes: number): Promise<string> {
   const late = new RefusedBodyError(408, "time", `the body was not received within ${BODY_MS} ms`);
   const timer = setTimeout(() => request.destroy(late), BODY_MS);
   try {
@@ -57,7 +60,7 @@ async function read(request: IncomingMessage): Promise<string> {
     // If it throws, the request stays open for the response.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > MAX_BYTES) throw tooLarge();
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       chunks.push(chunk);
     }
     const all = Buffer.concat(chunks);
@@ -76,6 +79,6 @@ function valuesIn(json: Buffer): number {
   return count;
 }
 
-function tooLarge(): RefusedBodyError {
-  return new RefusedBodyError(413, "size", `the request is larger than ${MAX_BYTES} bytes`);
+function tooLarge(maxBytes: number): RefusedBodyError {
+  return new RefusedBodyError(413, "size", `the request is larger than ${maxBytes} bytes`);
 }

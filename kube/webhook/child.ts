@@ -3,6 +3,7 @@ import { createLogger } from "../log";
 import { InvalidReviewError, type AdmissionHandler, type AdmissionResponse } from "./review";
 import type { Refusal } from "./limits";
 import type { FromChild, ToChild } from "./messages";
+import type { PlainHandler, PlainResponse } from "./plain";
 import { WebhookServer } from "./server";
 
 /** Interval at which refusals are reported, so that many of them cost the parent nothing. */
@@ -11,7 +12,7 @@ const REPORT_MS = 1_000;
 const DECISION_MS = 6_000;
 
 interface Waiting {
-  readonly resolve: (response: AdmissionResponse) => void;
+  readonly resolve: (response: never) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -22,27 +23,32 @@ export function runWebhookChild(): void {
   let server: WebhookServer | undefined;
   let count = 0;
   const send = (message: FromChild) => void process.send?.(message, undefined, {}, () => undefined);
+  /** Sends a message with a number, and waits for the response to it. */
+  const ask = async <T>(message: (id: number) => FromChild): Promise<T> => {
+    const id = ++count;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        timer = setTimeout(() => reject(new Error(`no decision within ${DECISION_MS} ms`)), DECISION_MS);
+        send(message(id));
+      });
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(id);
+    }
+  };
   const forward =
     (path: string): AdmissionHandler =>
-    async (request) => {
-      const id = ++count;
-      let timer: NodeJS.Timeout | undefined;
-      try {
-        return await new Promise<AdmissionResponse>((resolve, reject) => {
-          waiting.set(id, { resolve, reject });
-          timer = setTimeout(() => reject(new Error(`no decision within ${DECISION_MS} ms`)), DECISION_MS);
-          send({ is: "review", id, path, request });
-        });
-      } finally {
-        clearTimeout(timer);
-        waiting.delete(id);
-      }
-    };
-  const start = async ({ port, paths, level }: Extract<ToChild, { do: "start" }>) => {
+    (request) =>
+      ask<AdmissionResponse>((id) => ({ is: "review", id, path, request }));
+  const handle: PlainHandler = (request) => ask<PlainResponse>((id) => ({ is: "request", id, request }));
+  const start = async ({ port, paths, plain, level }: Extract<ToChild, { do: "start" }>) => {
     server = new WebhookServer({
       port,
       log: createLogger({ level }),
       handlers: Object.fromEntries(paths.map((path) => [path, forward(path)])),
+      ...(plain && { plain: { ...plain, handle } }),
       // The parent waits.
       drainMs: 0,
       onRefused: (refusal) => refusals.set(refusal, (refusals.get(refusal) ?? 0) + 1),
@@ -65,7 +71,7 @@ export function runWebhookChild(): void {
       case "use":
         return server?.use(message);
       case "respond":
-        return waiting.get(message.id)?.resolve(message.response);
+        return waiting.get(message.id)?.resolve(message.response as never);
       case "fail": {
         const { id, message: text, invalid } = message;
         return waiting.get(id)?.reject(invalid ? new InvalidReviewError(text) : new Error(text));

@@ -7,7 +7,8 @@ export function webhookCounters(metrics: Metrics) {
     "cedana_webhook_refused_total",
     "Number of connections and requests that the webhook refused by a limit",
     ["reason"],
-    REFUSALS.map((reason) => ({ reason })),
+    // Reviews have no rate.
+    REFUSALS.filter((reason) => reason !== "requests").map((reason) => ({ reason })),
   );
   const restarts = metrics.counter(
     "cedana_webhook_restarts_total",
@@ -16,7 +17,9 @@ export function webhookCounters(metrics: Metrics) {
     [{}],
   );
   return {
-    onRefused: (reason: Refusal, count: number) => refused.inc({ reason }, count),
+    onRefused: (reason: Refusal, count: number) => {
+      if (count > 0) refused.inc({ reason }, count);
+    },
     onRestart: () => restarts.inc(),
   };
 }

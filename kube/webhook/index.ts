@@ -29,6 +29,8 @@ export {
   type AdmissionResponse,
 } from "./review";
 export { webhookCounters } from "./counters";
+export { REFUSALS, type Refusal } from "./limits";
+export type { PlainHandler, PlainRequest, PlainResponse, PlainRules } from "./plain";
 export { runWebhookChild } from "./child";
 export { WEBHOOK_ARGUMENT } from "./messages";
 export { WebhookProcess, type WebhookProcessOptions } from "./process";

@@ -9,7 +9,7 @@ export interface Limit {
 }
 
 /** Why a connection or request was refused. */
-export const REFUSALS = ["connections", "bytes", "size", "time"] as const;
+export const REFUSALS = ["connections", "bytes", "size", "time", "requests"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** New connections of one source: each costs a TLS handshake. `burst` at once, then `perSecond`. */

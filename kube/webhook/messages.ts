@@ -1,5 +1,6 @@
 import type { AdmissionRequest, AdmissionResponse } from "./review";
 import type { Refusal } from "./limits";
+import type { PlainRequest, PlainResponse, PlainRules } from "./plain";
 import type { LogLevel } from "../log";
 
 /** Argument of a program that makes it run as the webhook's process, on the channel of its parent. */
@@ -10,11 +11,14 @@ export type ToChild =
   | {
       readonly do: "start";
       readonly port: number;
+      /** Paths of reviews. */
       readonly paths: readonly string[];
+      /** Requests of other paths. */
+      readonly plain?: PlainRules;
       readonly level: LogLevel;
     }
   | { readonly do: "use"; readonly cert: string; readonly key: string }
-  | { readonly do: "respond"; readonly id: number; readonly response: AdmissionResponse }
+  | { readonly do: "respond"; readonly id: number; readonly response: AdmissionResponse | PlainResponse }
   /** The handler threw. */
   | { readonly do: "fail"; readonly id: number; readonly message: string; readonly invalid: boolean }
   | { readonly do: "stop" }
@@ -25,4 +29,5 @@ export type FromChild =
   | { readonly is: "listening"; readonly port: number }
   | { readonly is: "failed"; readonly message: string }
   | { readonly is: "review"; readonly id: number; readonly path: string; readonly request: AdmissionRequest }
+  | { readonly is: "request"; readonly id: number; readonly request: PlainRequest }
   | { readonly is: "refused"; readonly refusals: Readonly<Partial<Record<Refusal, number>>> };

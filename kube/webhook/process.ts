@@ -5,6 +5,7 @@ import type { Logger, LogLevel } from "../log";
 import type { HealthCheck } from "../process/health";
 import { WEBHOOK_ARGUMENT, type FromChild, type ToChild } from "./messages";
 import { REFUSALS, type Refusal } from "./limits";
+import type { PlainHandler, PlainRules } from "./plain";
 import { InvalidReviewError, type AdmissionHandler } from "./review";
 import { DRAIN_MS, FINISH_MS, type Webhook } from "./server";
 import { ServedCertificate, type CertificatePair, type CertificateTimes } from "./served-certificate";
@@ -22,6 +23,10 @@ export interface WebhookProcessOptions {
   readonly port: number;
   /** By path: `/restore`. They run in this process. */
   readonly handlers: Readonly<Record<string, AdmissionHandler>>;
+  /** Requests of other paths. The handler runs in this process. Default: 404. */
+  readonly plain?: PlainRules & { readonly handle: PlainHandler };
+  /** Name in the log. Default: `webhook`. */
+  readonly name?: string;
   readonly log: Logger;
   readonly level: LogLevel;
   /** Called for connections and requests that are refused by a limit. */
@@ -48,7 +53,7 @@ export class WebhookProcess implements Webhook {
 
   get check(): HealthCheck {
     return {
-      name: "webhook-certificate",
+      name: `${this.options.name ?? "webhook"}-certificate`,
       failure: () => {
         if (this.stopping) return "the process is stopping";
         if (!this.listening) return "the webhook's process does not listen";
@@ -93,7 +98,7 @@ export class WebhookProcess implements Webhook {
   }
 
   private run(): Promise<number> {
-    const { program, port, handlers, level, log } = this.options;
+    const { program, port, handlers, plain, level, log, name = "webhook" } = this.options;
     // Bodies of hostile clients are garbage that must be collected soon.
     const inherited = process.execArgv.filter((option) => !option.startsWith("--heap-growing-percent"));
     const child = fork(program, [WEBHOOK_ARGUMENT], {
@@ -107,12 +112,13 @@ export class WebhookProcess implements Webhook {
       child.on("error", (error) => log.error({ err: error }, "webhook process"));
       child.on("message", (message: FromChild) => {
         if (message.is === "review") return void this.decide(message);
+        if (message.is === "request") return void this.handle(message);
         if (message.is === "refused") return this.count(message.refusals);
         if (message.is === "failed") return reject(new Error(message.message));
         this.listening = true;
         if (this.certificate.pair) this.send({ do: "use", ...this.certificate.pair });
         if (this.stopping) this.send({ do: "stop" });
-        log.info({ server: "webhook", port: message.port, pid: child.pid }, "listening");
+        log.info({ server: name, port: message.port, pid: child.pid }, "listening");
         resolve(message.port);
         return undefined;
       });
@@ -122,7 +128,9 @@ export class WebhookProcess implements Webhook {
         reject(new Error(`the webhook's process ended: ${signal ?? code}`));
         if (listened && !this.closed) void this.restart(code, signal, performance.now() - startMs);
       });
-      this.send({ do: "start", port, paths: Object.keys(handlers), level });
+      const { headers = [], maxBytes = 0, rates } = plain ?? {};
+      const rules = rates && { plain: { headers, maxBytes, rates } };
+      this.send({ do: "start", port, paths: Object.keys(handlers), ...rules, level });
     });
   }
 
@@ -154,6 +162,18 @@ export class WebhookProcess implements Webhook {
       if (!invalid) this.options.log.warn({ err: error, path }, "webhook: no decision");
       const message = error instanceof Error ? error.message : String(error);
       this.send({ do: "fail", id, message, invalid });
+    }
+  }
+
+  private async handle({ id, request }: Extract<FromChild, { is: "request" }>): Promise<void> {
+    try {
+      const { plain } = this.options;
+      if (plain === undefined) throw new Error(`no handler of ${request.path}`);
+      this.send({ do: "respond", id, response: await plain.handle(request) });
+    } catch (error) {
+      this.options.log.warn({ err: error, path: request.path }, "webhook: no decision");
+      const message = error instanceof Error ? error.message : String(error);
+      this.send({ do: "fail", id, message, invalid: false });
     }
   }
 

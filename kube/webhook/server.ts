@@ -7,6 +7,7 @@ import type { HealthCheck } from "../process/health";
 import { Bodies, RefusedBodyError } from "./body";
 import { ConnectionQueue } from "./connection-queue";
 import { ConnectionLimit, RateLimit, Slots, sourceOf, type Limit, type Rate, type Refusal } from "./limits";
+import { headersOf, PlainLimits, type PlainHandler, type PlainRules } from "./plain";
 import { ServedCertificate, type CertificatePair, type CertificateTimes } from "./served-certificate";
 import { InvalidReviewError, readReview, writeReview, type AdmissionHandler } from "./review";
 
@@ -38,6 +39,8 @@ export interface WebhookServerOptions {
   readonly port: number;
   /** By path: `/restore`. */
   readonly handlers: Readonly<Record<string, AdmissionHandler>>;
+  /** Requests of other paths. Default: 404. */
+  readonly plain?: PlainRules & { readonly handle: PlainHandler };
   readonly log: Logger;
   /** Default: 8,000. */
   readonly drainMs?: number;
@@ -72,7 +75,8 @@ export class WebhookServer implements Webhook {
   private readonly server: Server;
   private readonly certificate: ServedCertificate;
   private stopping = false;
-  private readonly bodies = new Bodies();
+  private readonly bodies: Bodies;
+  private readonly plainLimits?: PlainLimits;
   private readonly decisions = new Slots(DECISIONS);
   /** Connections with a request in progress. */
   private readonly active = new WeakSet<Socket>();
@@ -84,6 +88,8 @@ export class WebhookServer implements Webhook {
 
   constructor(private readonly options: WebhookServerOptions) {
     this.certificate = new ServedCertificate(options.log);
+    this.bodies = new Bodies(options.plain?.maxBytes);
+    if (options.plain) this.plainLimits = new PlainLimits(options.plain);
     this.server = createServer(
       {
         minVersion: "TLSv1.2",
@@ -169,7 +175,7 @@ export class WebhookServer implements Webhook {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    const { handlers, log } = this.options;
+    const { handlers, plain, log } = this.options;
     const { socket } = request;
     // API servers wait for a response before the next request of a connection.
     if (this.active.has(socket)) {
@@ -187,9 +193,10 @@ export class WebhookServer implements Webhook {
     response.once("close", () => clearTimeout(late));
     if (this.stopping) response.setHeader("connection", "close");
     const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
-    if (!handler) return this.end(response, 404, "not found");
+    if (!handler && !plain) return this.end(response, 404, "not found");
     if (request.method !== "POST") return this.end(response, 405, "only POST");
     try {
+      if (!handler) return await this.servePlain(path, request, response);
       const text = await this.bodies.use(request, source, (body) =>
         this.decisions.run(source, async () => {
           const review = readReview(body);
@@ -210,6 +217,26 @@ export class WebhookServer implements Webhook {
       log.warn({ err: error, path }, "webhook: no decision");
       reply(response, 503, "no decision could be made");
     }
+  }
+
+  /** Serves a request that is no review. */
+  private async servePlain(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { plain } = this.options;
+    if (!plain) return this.end(response, 404, "not found");
+    const source = sourceOf(request.socket);
+    const refusal = this.plainLimits?.take(source, performance.now());
+    if (refusal !== undefined) {
+      this.refused(refusal);
+      return this.end(response, 429, "too many requests");
+    }
+    const headers = headersOf(request, plain.headers);
+    const { status, text, retryAfterSeconds } = await this.bodies.use(request, source, (body) =>
+      this.decisions.run(source, () => plain.handle({ path, headers, body })),
+    );
+    if (retryAfterSeconds !== undefined) response.setHeader("retry-after", retryAfterSeconds);
+    if (status >= 400) return this.end(response, status, text);
+    if (this.stopping) response.setHeader("connection", "close");
+    return reply(response, status, text);
   }
 
   /**

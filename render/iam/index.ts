@@ -6,6 +6,7 @@ export {
   readWriteStatements,
   tlsOnlyStatement,
   checkStatements,
+  deleteStatements,
   expirePolicy,
   keepLastPolicy,
   othersDenied,

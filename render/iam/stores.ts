@@ -93,6 +93,12 @@ export function checkStatements(repositoryArn: Resource): object[] {
   return [LOGIN, { Effect: "Allow", Action: ["ecr:BatchCheckLayerAvailability"], Resource: repositoryArn }];
 }
 
+/** Returns the statements to list images of repositories, read their manifests and delete them. Layers cannot be read. */
+export function deleteStatements(repositoryArn: Resource): object[] {
+  const manage = ["ecr:ListImages", "ecr:BatchGetImage", "ecr:BatchDeleteImage"];
+  return [LOGIN, { Effect: "Allow", Action: manage, Resource: repositoryArn }];
+}
+
 /** Returns the statements to pull, push, list and delete images of repositories. */
 export function pushStatements(repositoryArn: Resource): object[] {
   const manage = ["ecr:DescribeImages", "ecr:ListImages", "ecr:BatchDeleteImage"];

@@ -52,6 +52,9 @@ class Identities extends Construct {
     for (const checker of imageRepository?.checkers ?? []) {
       repository?.grantCheck(name(checker), this.of(checker).role);
     }
+    for (const deleter of imageRepository?.deleters ?? []) {
+      repository?.grantDelete(name(deleter), this.of(deleter).role);
+    }
   }
 
   /** By `<namespace>_<serviceAccount>`. */
@@ -177,6 +180,7 @@ export class PlatformStack extends TerraformStack {
       pushers: _pushers,
       pullers: _pullers,
       checkers: _checkers,
+      deleters: _deleters,
       ...repository
     } = spec;
     return "existingUrl" in repository

@@ -32,7 +32,8 @@ function specOf(install: Omit<InstallSpec, "controller"> = {}): Spec {
     image: image("cedana-node-agent"),
     repository: image("checkpoints").repository,
   };
-  const chart = new CedanaChart(Testing.app(), "cedana", { engine, install: { ...install, controller } });
+  const all = { policies: {}, ...install, controller };
+  const chart = new CedanaChart(Testing.app(), "cedana", { engine, install: all });
   const objects = chart.toJson() as { kind: string; spec: Spec }[];
   const rule = objects.find(({ kind }) => kind === "PrometheusRule");
   if (!rule) throw new Error("the install has no PrometheusRule");
@@ -57,6 +58,10 @@ const NOT_AFTER = 'cedana_webhook_certificate_not_after_timestamp_seconds{pod="a
 const SPACE = 'cedana_node_checks{pod="a",check="space",status="failed"}';
 const REGISTRY = 'cedana_node_checks{pod="a",check="registry",status="failed"}';
 const RETRYING = 'cedana_pushes_retrying{pod="a"}';
+
+const policies = (trigger: string, outcome: string) =>
+  `cedana_policy_actions_total{pod="a",trigger="${trigger}",outcome="${outcome}"}`;
+const WAITING = 'cedana_policy_actions_waiting{pod="a"}';
 
 /** A busy install without problems. The time of the tests begins at 0. */
 const HEALTHY: Series = {
@@ -101,6 +106,12 @@ const HEALTHY: Series = {
   [REGISTRY]: "0x120",
   // A registry that is away for a few minutes.
   [RETRYING]: "0x20 1x5 0x93",
+  [policies("heartbeat", "started")]: "0+9x120",
+  [policies("heartbeat", "covered")]: "0+1x120",
+  [policies("heartbeat", "missed")]: "0x120",
+  [policies("manual", "backoff")]: "0x120",
+  // The start of an hour with many pods.
+  [WAITING]: "0x20 0+40x20 800-40x20 0x58",
 };
 
 interface Expected {
@@ -166,7 +177,7 @@ suiteWith(missing)("alarms", () => {
     const checked = promtool("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml");
     expect(checked).toEqual({
       status: 0,
-      output: expect.stringContaining("SUCCESS: 6 rules found") as string,
+      output: expect.stringContaining("SUCCESS: 8 rules found") as string,
     });
   });
 
@@ -231,6 +242,37 @@ suiteWith(missing)("alarms", () => {
         [checkpoints("unknown", "OutcomeUnknown")]: "0x30 1x89",
       },
       { 30: [], 32: [failed("QuotaExceeded"), failed("OutcomeUnknown")] },
+    ],
+    [
+      "a policy misses a deadline, and a pod of another one is in backoff",
+      { [policies("heartbeat", "missed")]: "0x30 1x89", [policies("manual", "backoff")]: "0x30 2x89" },
+      {
+        30: [],
+        32: [
+          ["heartbeat", "missed"],
+          ["manual", "backoff"],
+        ].map(([trigger = "", outcome = ""]) => ({
+          alert: "CedanaPoliciesFail",
+          labels: { trigger, outcome },
+          summary: `Policies do not checkpoint pods: ${outcome}`,
+        })),
+        47: [],
+      },
+    ],
+    [
+      "pods that are due wait, and become more for half an hour",
+      { [WAITING]: "0x20 10+10x99" },
+      {
+        34: [],
+        64: [],
+        66: [
+          {
+            alert: "CedanaPoliciesWait",
+            labels: {},
+            summary: "More and more pods are due and wait: 320 for all of the last 15 minutes",
+          },
+        ],
+      },
     ],
     [
       "a Checkpoint waits for more than 15 minutes",

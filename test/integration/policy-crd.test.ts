@@ -6,16 +6,13 @@ import { Chart, Testing } from "cdk8s";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
+import { ACCEPTED, interval, REJECTED } from "../support/policy-cases";
 import { apply } from "./support/apiserver-install";
 
 const config = kubeconfig();
 const GROUP = "/apis/automation.cedana.ai/v1alpha1";
 const COLLECTION = `${GROUP}/namespaces/default/checkpointpolicies`;
 const CLUSTER_COLLECTION = `${GROUP}/clustercheckpointpolicies`;
-
-const interval = { heartbeat: { intervalSeconds: 900 } };
-const cron = (text: string, more: object = {}) => ({ trigger: { heartbeat: { cron: text, ...more } } });
-const pods = (selector: object) => ({ filter: { pods: selector } });
 
 (config === undefined ? describe.skip : describe)("kinds of policies", () => {
   let api: ApiServer;
@@ -53,153 +50,11 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
     api.close();
   });
 
-  test.each<[string, object]>([
-    ["an interval", {}],
-    ["an interval with jitter", { trigger: { heartbeat: { intervalSeconds: 60, jitterSeconds: 60 } } }],
-    ["cron", cron("0 3 * * *")],
-    ["cron with a time zone", cron("0 3 * * *", { timeZone: "Europe/Berlin" })],
-    ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
-    ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
-    ["requests", { trigger: { manual: {} } }],
-    [
-      "all filters",
-      {
-        filter: {
-          pods: {
-            matchLabels: { app: "web", "example.com/tier": "" },
-            matchExpressions: [
-              { key: "app", operator: "In", values: ["web", "db"] },
-              { key: "canary", operator: "DoesNotExist" },
-            ],
-          },
-          owners: [{ kind: "Deployment", names: ["web"] }, { kind: "None" }],
-          containers: ["main"],
-          minRunningSeconds: 600,
-          restarts: { min: 0, max: 3 },
-          phases: ["Running"],
-        },
-        action: { checkpoint: { engine: "criu", leaveRunning: false } },
-        minSpacingSeconds: 900,
-        deadlineSeconds: 60,
-        maxInFlight: 1000,
-        suspend: true,
-      },
-    ],
-  ])("accepts %s", async (_, spec) => {
+  test.each(ACCEPTED)("accepts %s", async (_, spec) => {
     expect(await message(spec)).toMatch(/^201 /);
   });
 
-  test.each<[string, object, string]>([
-    ["no trigger", { trigger: {} }, "set exactly one trigger: heartbeat or manual"],
-    [
-      "two triggers",
-      { trigger: { ...interval, manual: {} } },
-      "set exactly one trigger: heartbeat or manual",
-    ],
-    ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
-    ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],
-    [
-      "an interval of zero",
-      { trigger: { heartbeat: { intervalSeconds: 0 } } },
-      "should be greater than or equal to 60",
-    ],
-    [
-      "a jitter that exceeds the interval",
-      { trigger: { heartbeat: { intervalSeconds: 60, jitterSeconds: 61 } } },
-      "jitterSeconds must not exceed intervalSeconds",
-    ],
-    [
-      "a time zone without cron",
-      { trigger: { heartbeat: { intervalSeconds: 60, timeZone: "UTC" } } },
-      "timeZone has no effect without cron",
-    ],
-    [
-      "a time zone that does not exist",
-      cron("0 3 * * *", { timeZone: "Mars/Olympus" }),
-      "timeZone must exist in the IANA database",
-    ],
-    ["an offset as a time zone", cron("0 3 * * *", { timeZone: "+01:00" }), "timeZone in body should match"],
-    ...[
-      "61 * * * *",
-      "* 24 * * *",
-      "* * 0 * *",
-      "* * * 13 *",
-      "* * * * 8",
-      "* * * *",
-      "0 * * * * *",
-      "@daily",
-      "0 3 * * MOON",
-      "*/0 * * * *",
-      "0 3 L * *",
-    ].map((text): [string, object, string] => [
-      `the cron ${text}`,
-      cron(text),
-      "cron must have five fields: minute (0-59)",
-    ]),
-    ["no action", { action: {} }, "set exactly one action: checkpoint or verify"],
-    [
-      "two actions",
-      { action: { checkpoint: {}, verify: {} } },
-      "set exactly one action: checkpoint or verify",
-    ],
-    [
-      "a verification that ends before it has run",
-      { action: { verify: { runSeconds: 600 } } },
-      "runSeconds must be less than timeoutSeconds",
-    ],
-    [
-      "a probe without a command",
-      { action: { verify: { probe: { command: [] } } } },
-      "should have at least 1 items",
-    ],
-    ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
-    [
-      "a spacing that exceeds the interval",
-      { minSpacingSeconds: 901 },
-      "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be skipped",
-    ],
-    ["a limit of zero", { maxInFlight: 0 }, "should be greater than or equal to 1"],
-    [
-      "a running time of pending pods",
-      { filter: { minRunningSeconds: 60, phases: ["Pending"] } },
-      "filter.minRunningSeconds selects no pod in the phase Pending",
-    ],
-    ["a phase of ended pods", { filter: { phases: ["Succeeded"] } }, 'Unsupported value: "Succeeded"'],
-    [
-      "restarts that select nothing",
-      { filter: { restarts: { min: 2, max: 1 } } },
-      "selects nothing: restarts.min exceeds restarts.max",
-    ],
-    [
-      "names of no owner",
-      { filter: { owners: [{ kind: "None", names: ["a"] }] } },
-      "names have no effect with the kind None",
-    ],
-    ["an unknown owner", { filter: { owners: [{ kind: "Pod" }] } }, 'Unsupported value: "Pod"'],
-    [
-      "a requirement without values",
-      pods({ matchExpressions: [{ key: "app", operator: "In" }] }),
-      "values are required with the operators In and NotIn",
-    ],
-    [
-      "values of a requirement that has none",
-      pods({ matchExpressions: [{ key: "app", operator: "Exists", values: ["a"] }] }),
-      "not allowed with Exists and DoesNotExist",
-    ],
-    [
-      "a label that no pod can have",
-      pods({ matchLabels: { "-app": "a" } }),
-      "matchLabels has a key that no label can have",
-    ],
-    [
-      "a selector that contradicts itself",
-      pods({
-        matchLabels: { app: "a" },
-        matchExpressions: [{ key: "app", operator: "NotIn", values: ["a"] }],
-      }),
-      "selects nothing: matchExpressions contradict matchLabels",
-    ],
-  ])("rejects %s", async (_, spec, text) => {
+  test.each(REJECTED)("rejects %s", async (_, spec, text) => {
     const answer = await message(spec);
     expect(answer).toMatch(/^422 /);
     expect(answer).toContain(text);

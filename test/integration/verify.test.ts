@@ -27,7 +27,9 @@ interface Verified {
 }
 
 (config === undefined ? describe.skip : describe)("verification of Checkpoints", () => {
-  const install = new RestoreInstall(config ?? "", [], { policies: { verify: { maxInFlight: 1 } } });
+  const install = new RestoreInstall(config ?? "", [], undefined, {
+    policies: { verify: { maxInFlight: 1 } },
+  });
   const send: RestoreInstall["send"] = (...given) => install.send(...given);
 
   beforeAll(() => install.start(), 120_000);

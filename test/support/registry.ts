@@ -29,7 +29,7 @@ export interface FakeRegistryOptions {
   readonly mounts?: boolean;
   /** Sends a whole blob whatever range is requested. */
   readonly ignoresRanges?: boolean;
-  /** Returns status 405 for the deletion of manifests, as ECR. */
+  /** Returns status 405 for the deletion of manifests, as distribution without `storage.delete.enabled`. */
   readonly keepsManifests?: boolean;
   /** Rejects a PUT of a tag that exists, also of the same manifest, as ECR with immutable tags. */
   readonly immutableTags?: boolean;
@@ -102,6 +102,8 @@ export class FakeRegistry {
       return;
     }
     const url = new URL(path, "http://registry");
+    const listed = /^\/v2\/(.+)\/tags\/list$/.exec(url.pathname)?.[1];
+    if (listed !== undefined) return this.listTags(response, listed, url.searchParams);
     const [, repository = "", kind = "", name = ""] =
       /^\/v2\/(.+)\/(blobs|manifests)\/(.*)$/.exec(url.pathname) ?? [];
     if (kind === "manifests") return this.manifest(request, response, `${repository}/${name}`);
@@ -110,6 +112,26 @@ export class FakeRegistry {
       return this.sendBlob(request, response, this.blobs.get(`${repository}@${name}`), most);
     }
     return this.blob(request, response, repository, name, url.searchParams);
+  }
+
+  /** Sends one page of tags, as distribution and zot: in their order, with a Link to the next one. */
+  private listTags(response: ServerResponse, repository: string, query: URLSearchParams): void {
+    const prefix = `${repository}/`;
+    const names = [...this.manifests.keys()]
+      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes("/"))
+      .map((key) => key.slice(prefix.length));
+    if (names.length === 0) {
+      response.writeHead(404).end(errors("NAME_UNKNOWN", "repository name not known to registry"));
+      return;
+    }
+    const last = query.get("last") ?? "";
+    const size = Number(query.get("n") ?? 100);
+    const tags = names.filter((name) => !name.startsWith("sha256:") && name > last).toSorted();
+    const page = tags.slice(0, size);
+    const next = `</v2/${repository}/tags/list?last=${page.at(-1)}&n=${size}>; rel="next"`;
+    response
+      .writeHead(200, { "content-type": "application/json", ...(tags.length > size ? { link: next } : {}) })
+      .end(JSON.stringify({ name: repository, tags: page }));
   }
 
   private sendBlob(
@@ -207,8 +229,18 @@ export class FakeRegistry {
     const found = this.manifests.get(key);
     if (request.method === "DELETE") {
       const status = this.options.keepsManifests ? 405 : found ? 202 : 404;
-      if (status === 202) this.manifests.delete(key);
-      response.writeHead(status).end(status === 202 ? "" : errors("UNSUPPORTED", "not deleted"));
+      // With the digest, all its tags are deleted.
+      if (status === 202)
+        for (const [name, manifest] of this.manifests) if (manifest === found) this.manifests.delete(name);
+      response
+        .writeHead(status)
+        .end(
+          status === 202
+            ? ""
+            : status === 404
+              ? errors("MANIFEST_UNKNOWN", "no such manifest")
+              : errors("UNSUPPORTED", "the operation is unsupported"),
+        );
       return;
     }
     if (!found) response.writeHead(404).end(errors("MANIFEST_UNKNOWN", "no such manifest"));

@@ -1,6 +1,7 @@
 /** The work of readers grows with the length of their input, not with its square: counted, not timed. */
 import { growth, stopCounting, workOf } from "../fuzz/work";
-import { parseManifest, MANIFEST, ARTIFACT } from "../../agent/artifact/manifest";
+import { ARTIFACT_TYPE } from "../../api";
+import { parseManifest, MANIFEST } from "../../agent/artifact/manifest";
 import { parseMetadata } from "../../agent/artifact/metadata";
 import { readRuntimeHandler } from "../../agent/health/containerd-config";
 import { credentialsFor, parseReference } from "../../clients/registry";
@@ -49,7 +50,7 @@ const READERS: readonly (readonly [string, (times: number) => unknown])[] = [
         digest: `sha256:${SUM}`,
         size: 1,
       };
-      const manifest = { artifactType: ARTIFACT, config, layers: many(times, layer) };
+      const manifest = { artifactType: ARTIFACT_TYPE, config, layers: many(times, layer) };
       parseManifest("r.example.com/a", MANIFEST, Buffer.from(JSON.stringify(manifest)));
     },
   ],

@@ -90,7 +90,7 @@ test("the table of identities has every IAM role and user of a platform", () => 
     storage: { writers: [{ namespace: "a", serviceAccount: "writer" }], staticKeyUser: true },
     imageRepository: { name: "demo/checkpoints" },
     engine: { ...CRIU, repository: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/demo/checkpoints" },
-    install: CONTROLLER,
+    install: { ...CONTROLLER, checkpoints: { deleteArtifacts: {} } },
   } satisfies PlatformStackProps;
   const { resource = {} } = synthStack(new PlatformStack(new App(), "platform", platform));
   const ids = ["aws_iam_role", "aws_iam_user"].flatMap((type) => Object.keys(resource[type] ?? {}));

@@ -17,6 +17,8 @@ interface Metadata {
 }
 
 export interface ApiResponse<T = Record<string, unknown>> {
+  /** Values of its Warning headers. */
+  readonly warnings: readonly string[];
   readonly status: number;
   readonly body: T;
 }
@@ -98,12 +100,13 @@ export class ApiServer {
         response.on("data", (part: Buffer) => parts.push(part));
         response.on("end", () => {
           const text = Buffer.concat(parts).toString();
-          const { statusCode: status = 0 } = response;
+          const { statusCode: status = 0, headersDistinct } = response;
+          const warnings = headersDistinct["warning"] ?? [];
           try {
-            resolve({ status, body: JSON.parse(text) as T });
+            resolve({ status, warnings, body: JSON.parse(text) as T });
           } catch {
             // For a group that it does not serve (yet), the body is the text "404 page not found".
-            if (status >= 400) resolve({ status, body: { message: text } as T });
+            if (status >= 400) resolve({ status, warnings, body: { message: text } as T });
             else reject(new Error(`${method} ${path}: ${text.slice(0, 200)}`));
           }
         });

@@ -92,7 +92,7 @@ export const TAINT = "cedana.ai/not-ready";
  * Installs the engine on a test bed.
  * @param changes changes of `engine` in cedana.yaml
  * @param flags additional flags of the test bed
- * @param more changes of `install`
+ * @param more more of `install` in cedana.yaml
  */
 export function openEngine(
   changes: object = {},

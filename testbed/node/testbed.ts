@@ -67,7 +67,11 @@ if (!UNDER_TEST.includes(KIND))
 export const NODE: NodeKind = NODE_KINDS[KIND];
 
 export interface Pod {
-  readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: object;
 }
 

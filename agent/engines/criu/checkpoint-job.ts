@@ -82,7 +82,7 @@ export class CriuCheckpointJob extends CheckpointJob {
     const startMs = this.startOf(object, found);
     const deadlineMs = startMs + spec.timeoutSeconds * 1000;
     if (found === undefined) await this.begin(spec, startMs, Date.parse(metadata.creationTimestamp));
-    const push = (signal: AbortSignal) => this.context.artifacts.push(this.id.name, spec.image, signal);
+    const push = (signal: AbortSignal) => this.context.artifacts.push(this.id.name, spec, signal);
     const common = { spec, startMs, deadlineMs, push, retryAfterMs };
     if (spec.options?.leaveRunning ?? true) {
       await this.takeOrFind(spec, deadlineMs, found !== undefined);

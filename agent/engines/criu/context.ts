@@ -1,20 +1,31 @@
 import { KEEP_SECONDS } from "../../../api";
 import type { CheckpointMetadata, NodeService } from "../../../clients/node-service";
-import { parseReference, RegistryClient } from "../../../clients/registry";
+import {
+  parseReference,
+  registryCredentials,
+  RegistryClient,
+  type Identity,
+} from "../../../clients/registry";
 import type { AgentSettings } from "../../../config/programs/agent";
 import { loadMemory, pullCheckpoint, pushCheckpoint, type PushedCheckpoint } from "../../artifact";
-import { registryCredentials, type Identity } from "../../registry";
 import type { CheckpointContext } from "../../work";
 import type { Slots } from "./slots";
 
 /** Access to the registry, with the configured credentials. */
 export interface Artifacts {
-  /** Pushes a checkpoint that the service of the node has. @param image `registry/repository:tag` */
-  push(uid: string, image: string, signal: AbortSignal): Promise<PushedCheckpoint>;
+  /** Pushes a checkpoint that the service of the node has. */
+  push(uid: string, target: PushTarget, signal: AbortSignal): Promise<PushedCheckpoint>;
   /** Stages a checkpoint at the service of the node. @param image `registry/repository@sha256:...` */
   pull(options: PullOptions, signal: AbortSignal): Promise<CheckpointMetadata>;
   /** Sends the memory that a lazy `pull` left to the service of the node. */
   load(options: Pick<PullOptions, "image" | "podUID">, signal: AbortSignal): Promise<void>;
+}
+
+export interface PushTarget {
+  /** `registry/repository:tag` */
+  readonly image: string;
+  /** UID of the namespace kube-system, if the artifact names it. */
+  readonly cluster?: string | undefined;
 }
 
 export interface PullOptions {
@@ -48,8 +59,17 @@ export function artifactsWith(
     }
   };
   return {
-    push: (uid, image, signal) =>
-      run(image, (client) => pushCheckpoint({ uid, reference: parseReference(image), client, node, signal })),
+    push: (uid, { image, cluster }, signal) =>
+      run(image, (client) =>
+        pushCheckpoint({
+          uid,
+          reference: parseReference(image),
+          ...(cluster === undefined ? {} : { cluster }),
+          client,
+          node,
+          signal,
+        }),
+      ),
     pull: (options, signal) =>
       run(options.image, (client) => pullCheckpoint({ ...options, client, node, signal })),
     load: (options, signal) =>

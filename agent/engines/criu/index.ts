@@ -4,6 +4,7 @@ import type { AgentSettings } from "../../../config/programs/agent";
 import { Journal } from "../../work";
 import type { EngineTools, Runner } from "../engine";
 import { artifactsWith, TIMES, type CriuContext } from "./context";
+import { MemoryWatcher } from "./memory-watcher";
 import { runnersFor } from "./runners";
 import { Slots } from "./slots";
 
@@ -21,5 +22,5 @@ export function criuRunners(settings: AgentSettings, tools: EngineTools): readon
     times: TIMES,
     log,
   };
-  return runnersFor(context, tools);
+  return [...runnersFor(context, tools), ...(settings.memoryWatches ? [new MemoryWatcher(node, tools)] : [])];
 }

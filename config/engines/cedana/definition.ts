@@ -108,6 +108,7 @@ export const CEDANA: EngineDefinition<typeof cedanaEngineSchema, typeof cedanaCo
   schema: cedanaEngineSchema,
   restoresBy: "runtimeClass",
   runtimeHandler: v.parse(runtimeHandlerSchema, {}) || undefined,
+  readsMemory: false,
   needsController: false,
   check: checkCedanaEngine,
   checkInstall: checkCedanaInstall,

@@ -2,7 +2,7 @@
 import * as v from "../../schema/valibot";
 import { derived, described, dnsSubdomain, integer, rule, shape } from "../../schema";
 import { checkpointEntries } from "../engine";
-import { agentAccess } from "../node-agent";
+import { agentAccess, artifactSettings } from "../node-agent";
 
 /** What a checkpoint does with established TCP connections. */
 export const tcpMode = v.picklist(["close", "loopback", "refuse"]);
@@ -31,6 +31,7 @@ export const criuControllerSchema = shape({
   ...checkpointEntries,
   engine: described(v.literal("criu"), "Engine that takes checkpoints."),
   agent: agentAccess,
+  artifacts: artifactSettings,
   tcp: described(
     tcpMode,
     "Established TCP connections. close: closed in the restored processes. loopback: those over loopback are kept. refuse: a checkpoint fails if there is one.",

@@ -2,7 +2,13 @@ import type { InferOutput } from "../../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../../install";
 import { dnsSuffix } from "../../region";
 import type { EngineDefinition, Template, TemplateValues } from "../engine";
-import { agentCheckpoints, checkAgentPods, checkNodeAgent, nodeAgentCapabilities } from "../node-agent";
+import {
+  agentCheckpoints,
+  checkAgentPods,
+  checkDeletion,
+  checkNodeAgent,
+  nodeAgentCapabilities,
+} from "../node-agent";
 import { criuControllerSchema } from "./controller";
 import { CRIU_FEATURES, renderCriuTable } from "./features";
 import { CRIU_HANDLER } from "./node";
@@ -61,9 +67,10 @@ export const CRIU: EngineDefinition<typeof criuEngineSchema, typeof criuControll
   schema: criuEngineSchema,
   restoresBy: "plan",
   runtimeHandler: CRIU_HANDLER,
+  readsMemory: true,
   needsController: true,
   check: checkNodeAgent,
-  checkInstall: (_, install) => checkAgentPods(install),
+  checkInstall: (engine, install) => [...checkAgentPods(install), ...checkDeletion(engine, install)],
   capabilities: (engine, install) => ({
     ...nodeAgentCapabilities(engine, install),
     runtimeClassHandler: CRIU_HANDLER.name,

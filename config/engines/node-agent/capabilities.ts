@@ -1,4 +1,10 @@
-import { agentNamespace, checkpointsOf, namesOf, type ResolvedInstall } from "../../install";
+import {
+  agentNamespace,
+  checkpointsOf,
+  deleteArtifactsOf,
+  namesOf,
+  type ResolvedInstall,
+} from "../../install";
 import type { EngineCapabilities, RequiredSecret } from "../engine";
 import { checksThat } from "./checks";
 import { credentialsOf, type NodeAgentSettings } from "./schema";
@@ -16,7 +22,8 @@ export function nodeAgentCapabilities(
   const { checks, repository, repositoryPerNamespace } = engine;
   const checkpoints = checkpointsOf(install);
   const namespace = agentNamespace(install);
-  const { agentAccount, healthCheck } = namesOf(install);
+  const { agentAccount, controller, healthCheck } = namesOf(install);
+  const deletion = deleteArtifactsOf(install);
   const agent = { namespace, serviceAccount: agentAccount };
   return {
     storage: {
@@ -30,15 +37,22 @@ export function nodeAgentCapabilities(
         pushers: [agent],
         pullers: [agent],
         checkers: [{ namespace, serviceAccount: healthCheck }],
+        ...(deletion &&
+          !deletion.registryCredentials && {
+            deleters: [{ namespace: install.namespace, serviceAccount: controller }],
+          }),
       },
     }),
-    secrets: secrets(engine, namespace),
+    secrets: [...secrets(engine, namespace), ...(deletion ? secrets(deletion, install.namespace) : [])],
     healthChecks: { gate: checksThat("gate", checks), warn: checksThat("warn", checks) },
   };
 }
 
 /** Returns the Secret of the registry's credentials. The key determines its type. */
-function secrets({ registryCredentials }: Registry, namespace: string): RequiredSecret[] {
+function secrets(
+  { registryCredentials }: Pick<Registry, "registryCredentials">,
+  namespace: string,
+): RequiredSecret[] {
   if (!registryCredentials) return [];
   const { key, name } = registryCredentials;
   const isDockerConfig = key === ".dockerconfigjson";

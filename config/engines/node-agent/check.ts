@@ -1,7 +1,7 @@
-import { reservedVariables, type ResolvedInstall } from "../../install";
+import { deleteArtifactsOf, reservedVariables, type ResolvedInstall } from "../../install";
 import { under, type Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
-import type { NodeAgentSettings } from "./schema";
+import { isNodeLocalRegistry, registryOf, type NodeAgentSettings } from "./schema";
 
 /** Checks the settings of the node agent across several properties. */
 export function checkNodeAgent(engine: Pick<NodeAgentSettings, "image" | "quota" | "reserve">): Problem[] {
@@ -29,6 +29,23 @@ function checkImage({ image }: Pick<NodeAgentSettings, "image">): Problem[] {
       message: "has neither tag nor digest",
       given: image.repository,
       allowed: "a digest, or a tag such as 0.1.0",
+    },
+  ];
+}
+
+/** Rejects a registry that the controller cannot reach, if it deletes artifacts. Paths begin with `install`. */
+export function checkDeletion(
+  engine: Pick<NodeAgentSettings, "repository">,
+  install: ResolvedInstall,
+): Problem[] {
+  if (!deleteArtifactsOf(install) || !isNodeLocalRegistry(engine)) return [];
+  return [
+    {
+      code: "registry-on-node",
+      path: ["install", "checkpoints", "deleteArtifacts"],
+      message: "is not possible: the registry is on each node, where the controller is not",
+      given: registryOf(engine),
+      remedy: "use a registry in the network, or remove deleteArtifacts",
     },
   ];
 }

@@ -1,8 +1,9 @@
 /** Settings of this toolkit's node agent, for the engines that use it. */
 export { nodeAgentCapabilities } from "./capabilities";
-export { agentAccess, agentCheckpoints } from "./controller";
+export { agentAccess, agentCheckpoints, artifactSettings, CONTROLLER_CREDENTIALS } from "./controller";
 export { checksThat, GATING_CHECKS, type GatingCheck } from "./checks";
-export { checkAgentPods, checkNodeAgent } from "./check";
+export { registryAccess } from "./registry-access";
+export { checkAgentPods, checkDeletion, checkNodeAgent } from "./check";
 export {
   credentialsOf,
   isNodeLocalRegistry,

@@ -1,8 +1,8 @@
 import * as v from "../../schema/valibot";
 import { requiredImage } from "../../pod";
 import { parseQuantity, quantity } from "../../schema/quantity";
-import { derived, described, dnsSubdomain, integer, registryRepository, rule, shape } from "../../schema";
-import { secretKey, secretReference } from "../../secret";
+import { derived, described, integer, registryRepository, rule, shape } from "../../schema";
+import { dockerConfigSecret } from "../../secret";
 import { checksSchema } from "./checks";
 
 const MIN_SIZE = parseQuantity("1Mi") ?? 0n;
@@ -40,12 +40,7 @@ export const nodeAgentEntries = {
   ),
   registryCredentials: described(
     derived(
-      secretReference(
-        shape({
-          name: described(dnsSubdomain, "Name of the Secret, in the namespace of the agent."),
-          key: described(v.optional(secretKey, ".dockerconfigjson"), "Key in the Secret."),
-        }),
-      ),
+      dockerConfigSecret("Name of the Secret, in the namespace of the agent."),
       "for an ECR repository the agent's role (EKS Pod Identity), otherwise none",
     ),
     "Secret with a Docker config.json, which the agent uses to push.",

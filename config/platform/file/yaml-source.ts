@@ -1,4 +1,4 @@
-import { isScalar, parseAllDocuments, visit, type Alias, type Document, type Node } from "yaml";
+import { isCollection, isScalar, parseAllDocuments, visit, type Alias, type Document, type Node } from "yaml";
 import type { Problem } from "../../schema/problem";
 import { isToken } from "../../schema/rule";
 
@@ -27,9 +27,16 @@ export function parseYaml(source: Uint8Array | string): YamlSource {
   const documents = parseAllDocuments(text, { prettyErrors: false, stringKeys: true, uniqueKeys: false });
   const [document, second] = Array.isArray(documents) ? documents : [];
   if (document === undefined || isEmpty(document)) return { text, problems: [textProblem(0, EMPTY)] };
-  const problems = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]).map(syntaxProblem);
+  const unquoted = findUnquoted(document, text);
+  const problems = documents
+    .flatMap(({ errors, warnings }) => [...errors, ...warnings])
+    .filter(({ pos: [offset] }) => !unquoted.some(({ start, end }) => offset >= start && offset <= end))
+    .map(syntaxProblem);
   if (second) problems.push(textProblem(second.range?.[0] ?? 0, SECOND_DOCUMENT));
-  return { text, document, problems: [...problems, ...checkNodes(document)] };
+  const values = unquoted.map(({ start, end }) =>
+    textProblem(start, unquotedProblem(text.slice(start, end))),
+  );
+  return { text, document, problems: [...problems, ...values, ...checkNodes(document, unquoted)] };
 }
 
 /** Returns the data of a document, undefined if its aliases expand to too many values. */
@@ -121,7 +128,7 @@ function syntaxProblem({ code, message, pos: [offset] }: SyntaxError): TextProbl
  * Rejects merge keys, Terraform tokens and invalid aliases, which the YAML parser accepts, and keys that are set twice: the parser
  * would compare each key with all before it, which takes minutes for a large file.
  */
-function checkNodes(document: Document): TextProblem[] {
+function checkNodes(document: Document, unquoted: readonly Unquoted[]): TextProblem[] {
   const problems: TextProblem[] = [];
   const add = (node: Node, problem: ProblemWithoutPath) =>
     problems.push(textProblem(node.range?.[0] ?? 0, problem));
@@ -141,6 +148,7 @@ function checkNodes(document: Document): TextProblem[] {
       if (isToken(scalar.value)) add(scalar, TOKEN);
     },
     Alias: (_, alias, ancestors) => {
+      if (unquoted.some(({ start }) => start === alias.range?.[0])) return;
       const problem = aliasProblem(alias, document, ancestors as readonly Node[]);
       if (problem) add(alias, problem);
     },
@@ -172,6 +180,41 @@ export const TOO_MANY_ALIASES: Problem = {
   message: "has aliases that expand to too many values",
   remedy: "replace aliases by their values",
 };
+
+/** A value that begins with *, such as a cron schedule, and that the parser takes for an alias. */
+interface Unquoted {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Finds values that begin with * and are no alias: their name has other characters, or more words follow. */
+function findUnquoted(document: Document, text: string): readonly Unquoted[] {
+  const found: Unquoted[] = [];
+  visit(document, {
+    Alias: (_, alias, ancestors) => {
+      const start = alias.range?.[0] ?? 0;
+      const isInFlow = ancestors.some((one) => isCollection(one) && one.flow === true);
+      const rest =
+        (isInFlow ? /^[^\n,\]}]*/ : /^[^\n]*/).exec(text.slice(start, start + MAX_LINE))?.[0] ?? "";
+      const value = rest.replace(/\s#.*$/, "").trimEnd();
+      if (/^\*[\w-]+$/.test(value) || alias.resolve(document) !== undefined) return;
+      found.push({ start, end: start + value.length });
+    },
+  });
+  return found;
+}
+
+/** Longest value that a message repeats. */
+const MAX_LINE = 256;
+
+function unquotedProblem(value: string): ProblemWithoutPath {
+  return {
+    code: "unquoted-asterisk",
+    message: "begins with *, which marks an alias in YAML",
+    given: value,
+    remedy: `quote it: ${JSON.stringify(value)}`,
+  };
+}
 
 function aliasProblem(
   alias: Alias,

@@ -1,3 +1,4 @@
+import { watchesMemory } from "../../engines";
 import { CRIU_HANDLER, type ResolvedCriuEngine } from "../../engines/criu";
 import { checksThat, credentialsOf } from "../../engines/node-agent";
 import { agentNamespace, checkpointsOf, type ResolvedInstall } from "../../install";
@@ -40,6 +41,7 @@ export function agentSettings(engine: ResolvedCriuEngine, install: ResolvedInsta
     maxConcurrent: checkpoints ? checkpoints.maxPerNode : 1,
     repository,
     ...(repositoryPerNamespace && { repositoryPerNamespace }),
+    ...(watchesMemory(engine, install) && { memoryWatches: true }),
     registry:
       credentials === "docker-config"
         ? { credentials, dockerConfig: `${CREDENTIALS_DIRECTORY}/${CREDENTIALS_FILE}` }

@@ -10,26 +10,10 @@ import {
   shape,
   type Checked,
 } from "../../schema";
-import { GATING_CHECKS } from "../../engines/node-agent";
+import { GATING_CHECKS, registryAccess } from "../../engines/node-agent";
 import { readSettings } from "../settings-file";
 
 const bytes = integer(0, Number.MAX_SAFE_INTEGER);
-
-const registrySchema = v.variant("credentials", [
-  shape({
-    credentials: described(
-      v.picklist(["none", "ecr"]),
-      "Credentials for the registry. none: no credentials. ecr: an ECR token, by the IAM role of the pod.",
-    ),
-  }),
-  shape({
-    credentials: described(
-      v.literal("docker-config"),
-      "Credentials for the registry: those of a Docker config.json.",
-    ),
-    dockerConfig: described(directory, "Path of the Docker config.json. The agent reads it for each push."),
-  }),
-]);
 
 const healthSchema = shape({
   periodSeconds: described(integer(1, 3600), "Seconds between two checks."),
@@ -77,10 +61,14 @@ export const agentSettingsSchema = shape({
     derived(v.boolean(), "false"),
     "Whether the checkpoints of each namespace are in <repository>/<namespace>.",
   ),
-  registry: described(registrySchema, "Access to the registry."),
+  registry: described(registryAccess, "Access to the registry."),
   log: described(
     shape({ level: described(v.picklist(["debug", "info", "warn", "error"]), "Log level.") }),
     "Log of both programs.",
+  ),
+  memoryWatches: described(
+    derived(v.boolean(), "false"),
+    "Whether the agent reads the memory of pods for policies: NodeMemoryWatch objects.",
   ),
   socket: described(directory, "Unix socket of the service of the node."),
   stateSocket: described(directory, "Unix socket on which the service of the node only returns its state."),

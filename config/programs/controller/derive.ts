@@ -1,4 +1,4 @@
-import { definitionOf, restoreOf, type ResolvedEngine } from "../../engines";
+import { definitionOf, memoryReadingsOf, restoreOf, type ResolvedEngine } from "../../engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -7,6 +7,7 @@ import {
   gateTimes,
   namesOf,
   policiesOf,
+  servedNames,
   verifyOf,
   type ResolvedInstall,
 } from "../../install";
@@ -61,17 +62,25 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
 function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
   if (!settings) return {};
+  const { maxInFlight, actions, webhook } = settings;
   const verify = restoreOf(engine, install) && verifyOf(install);
   return {
     policies: {
-      maxInFlight: settings.maxInFlight,
-      ...(verify ? { verify: { ...verify, networkPolicy: namesOf(install).sandboxes } } : {}),
+      maxInFlight,
+      actions,
+      memory: { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) },
+      ...(verify && { verify: { ...verify, networkPolicy: namesOf(install).sandboxes } }),
+      ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
     },
   };
 }
 
 /** Port of the controller's webhook. */
 export const WEBHOOK_PORT = 9443;
+/** Port of the server of the trigger `webhook`. */
+export const POLICY_WEBHOOK_PORT = 9444;
+/** Name of that port in the pod. */
+export const POLICY_PORT_NAME = "policies";
 
 function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSettings | false {
   const settings = restoreOf(engine, install);
@@ -83,7 +92,7 @@ function restore(engine: ResolvedEngine, install: ResolvedInstall): RestoreSetti
     port: WEBHOOK_PORT,
     configuration: names.restore,
     secret: names.restoreCertificate,
-    dnsNames: [`${names.restore}.${install.namespace}.svc`],
+    dnsNames: servedNames(install),
     certificates: settings.certificates,
   };
 }

@@ -1,5 +1,11 @@
 /** Settings of the controller: their schema, parser and derivation from an install. */
-export { controllerSettings, HASH_ANNOTATION, WEBHOOK_PORT } from "./derive";
+export {
+  controllerSettings,
+  HASH_ANNOTATION,
+  POLICY_PORT_NAME,
+  POLICY_WEBHOOK_PORT,
+  WEBHOOK_PORT,
+} from "./derive";
 export {
   readControllerSettings,
   controllerSettingsSchema,
@@ -8,6 +14,7 @@ export {
   type ControllerSettings,
   type GateSettings,
   type PolicySettings,
+  type PolicyWebhookSettings,
   type RestoreSettings,
   type VerifySettings,
 } from "./schema";

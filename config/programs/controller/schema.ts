@@ -1,5 +1,6 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
+import { MEMORY_READINGS } from "../../install";
 import { taintSchema } from "../../nodes";
 import { labels, quantities, someNamespaces } from "../../pod";
 import {
@@ -13,6 +14,7 @@ import {
   shape,
   type Checked,
 } from "../../schema";
+import { ACTION_NAMES } from "../../install";
 import { readSettings } from "../settings-file";
 
 const off = v.literal(false);
@@ -93,14 +95,40 @@ const verifySchema = shape({
   ),
 });
 
+const policyWebhookSchema = shape({
+  port: described(integer(0, 65_535), "Port of the server (HTTPS). 0: any free port."),
+  secrets: described(
+    v.pipe(v.array(dnsSubdomain), v.minLength(1)),
+    "Names of the Secrets with the keys of signatures.",
+  ),
+});
+
 const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
     "Maximum number of Checkpoints of all policies that have not ended.",
   ),
+  memory: described(
+    shape({
+      namespace: described(dnsLabel, "Namespace of the NodeMemoryWatches."),
+      readings: described(
+        v.picklist(MEMORY_READINGS),
+        "What reads the memory of pods. agent: the agent of their node. metrics-server: metrics.k8s.io.",
+      ),
+    }),
+    "Trigger memory.",
+  ),
+  actions: described(
+    derived(v.array(v.picklist(ACTION_NAMES)), "checkpoint"),
+    "Actions that policies can have, besides verify.",
+  ),
   verify: described(
     derived(oneOf([off, verifySchema]), "false"),
-    "Verification of Checkpoints in sandbox pods. false: disabled.",
+    "Verification of Checkpoints in sandbox pods, by the action verify. false: disabled.",
+  ),
+  webhook: described(
+    derived(oneOf([off, policyWebhookSchema]), "false"),
+    "Server of the trigger webhook, with the certificate of restore. false: disabled.",
   ),
 });
 
@@ -136,6 +164,8 @@ export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 export interface PolicySettings extends v.InferOutput<typeof policiesSchema> {}
 /** Settings of verifications. */
 export interface VerifySettings extends v.InferOutput<typeof verifySchema> {}
+/** Settings of the server of the trigger `webhook`. */
+export interface PolicyWebhookSettings extends v.InferOutput<typeof policyWebhookSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 

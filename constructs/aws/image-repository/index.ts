@@ -15,6 +15,7 @@ import {
 } from "../../../config/image-repository";
 import {
   checkStatements,
+  deleteStatements,
   expirePolicy,
   keepLastPolicy,
   othersDenied,
@@ -42,6 +43,8 @@ export interface IImageRepository {
   grantCheck(id: string, role: { readonly name: string }): IamRolePolicy;
   /** Lets a role pull images. */
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy;
+  /** Lets a role list images, read their manifests and delete them, but neither push nor read layers. */
+  grantDelete(id: string, role: { readonly name: string }): IamRolePolicy;
 }
 
 abstract class RepositoryBase extends Construct implements IImageRepository {
@@ -69,6 +72,11 @@ abstract class RepositoryBase extends Construct implements IImageRepository {
   grantPull(id: string, role: { readonly name: string }): IamRolePolicy {
     this.readers.add(role.name);
     return this.grant(`pull-${id}`, role, pullStatements(this.granted));
+  }
+
+  grantDelete(id: string, role: { readonly name: string }): IamRolePolicy {
+    this.readers.add(role.name);
+    return this.grant(`delete-${id}`, role, deleteStatements(this.granted));
   }
 
   /**

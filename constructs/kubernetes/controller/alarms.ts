@@ -1,6 +1,6 @@
 import { WEBHOOK_NAME } from "../../../api";
 import type { ControllerSettings } from "../../../config/programs/controller";
-import { checkpointsOf, namesOf, type ResolvedInstall } from "../../../config/install";
+import { checkpointsOf, namesOf, policiesOf, type ResolvedInstall } from "../../../config/install";
 import { metadata, type Manifest } from "../object";
 
 /** An alerting rule of Prometheus. */
@@ -51,6 +51,7 @@ function alarmsOf(install: ResolvedInstall, settings: ControllerSettings): reado
     leaderMissing(settings),
     ...(gate ? [nodeWaits(gate.failOpenAfterSeconds)] : []),
     ...(requests ? checkpointAlarms(requests.timeoutSeconds) : []),
+    ...(policiesOf(install) ? POLICY_ALARMS : []),
     ...(restore ? [RESTORES_LOST] : []),
     // Only an engine with agents of this toolkit has their reports.
     ...(checkpoints && "agent" in checkpoints ? [nodeCannotStore(checkpoints.agent.namespace)] : []),
@@ -112,6 +113,30 @@ function checkpointAlarms(timeoutSeconds: number): readonly Alarm[] {
     },
   ];
 }
+
+const POLICY_ALARMS: readonly Alarm[] = [
+  {
+    alert: "CedanaPoliciesFail",
+    expr: `sum by (trigger, outcome) (increase(cedana_policy_actions_total{outcome=~"missed|backoff"}[${RANGE}])) > 0`,
+    labels: { severity: "warning" },
+    annotations: {
+      summary: "Policies do not checkpoint pods: {{ $labels.outcome }}",
+      description:
+        "missed: a pod was due and could not start before deadlineSeconds, because of a limit. backoff: the last Checkpoints of a pod failed. status.lastFailures of the policies has pod and cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
+    },
+  },
+  {
+    alert: "CedanaPoliciesWait",
+    expr: `max(min_over_time(cedana_policy_actions_waiting[${RANGE}])) > 0 and max(deriv(cedana_policy_actions_waiting[${RANGE}])) > 0`,
+    for: "30m",
+    labels: { severity: "warning" },
+    annotations: {
+      summary: "More and more pods are due and wait: {{ $value }} for all of the last 15 minutes",
+      description:
+        "The policies are due more often than Checkpoints end. Raise install.policies.maxInFlight, maxInFlight of a policy or install.checkpoints.maxPerNode, or the intervals: cedana-cdk explain policy NAME",
+    },
+  },
+];
 
 /** Returns the expression with another label `reason`. */
 function because(reason: string, expression: string): string {

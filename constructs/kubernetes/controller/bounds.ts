@@ -17,6 +17,7 @@ import {
 } from "../../../config/install";
 import { admissionPolicy, equalExcept, list, mapAt, mapBefore, sentBy, text, type Rule } from "../admission";
 import type { EngineInput } from "../engines/engine";
+import { actionBounds } from "./action-bounds";
 
 interface Limit {
   readonly expression: string;
@@ -46,8 +47,12 @@ export function controllerBounds(scope: Construct, { engine, install }: EngineIn
         reason: "Forbidden",
       })),
     });
+  const ofActions = actionBounds(install).flatMap(({ id, rule, validations }) =>
+    bound(`${id}-bound`, `${names.controller}-${id}`, rule, validations),
+  );
   const core = { apiGroups: [""], apiVersions: ["v1"] };
   return [
+    ...ofActions,
     ...(writesNodes(install)
       ? bound(
           "nodes-bound",

@@ -1,7 +1,14 @@
-import type { V1Container, V1Deployment, V1Service } from "@kubernetes/client-node";
+import type { V1Container, V1Deployment, V1Service, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { gateToleration, namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
+import { CONTROLLER_CREDENTIALS } from "../../../config/engines/node-agent";
+import {
+  deleteArtifactsOf,
+  gateToleration,
+  namesOf,
+  selectorLabels,
+  type ResolvedInstall,
+} from "../../../config/install";
 import type { ControllerSettings } from "../../../config/programs/controller";
 import { metadata, object, type Manifest } from "../object";
 import { alarmsRule } from "./alarms";
@@ -21,17 +28,18 @@ type Settings = Exclude<ResolvedInstall["controller"], false>;
 /**
  * Returns the Deployment of the controller.
  * @param hash of the settings; a change restarts the pods
- * @param webhookPort undefined if the controller serves no webhook
+ * @param webhookPorts ports of the controller's webhooks, by name
  */
 export function controllerDeployment(
   install: ResolvedInstall,
   controller: Settings,
   hash: string,
-  webhookPort: number | undefined,
+  webhookPorts: Readonly<Record<string, number>>,
 ): Manifest<V1Deployment> {
   const names = namesOf(install);
   const component = "controller";
   const selector = selectorLabels(install, component);
+  const registry = registryCredentials(install);
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -70,15 +78,35 @@ export function controllerDeployment(
               labelSelector: { matchLabels: selector },
             }),
           ),
-          containers: [container(controller, webhookPort)],
-          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }],
+          containers: [container(controller, webhookPorts, registry.volumeMounts)],
+          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }, ...registry.volumes],
         },
       },
     },
   };
 }
 
-function container(controller: Settings, webhookPort: number | undefined): V1Container {
+/** Returns the mount of the Docker config.json with which artifacts are deleted, if the install has one. */
+function registryCredentials(install: ResolvedInstall): {
+  readonly volumes: V1Volume[];
+  readonly volumeMounts: V1VolumeMount[];
+} {
+  const deletion = deleteArtifactsOf(install);
+  if (!deletion || !deletion.registryCredentials) return { volumes: [], volumeMounts: [] };
+  const name = "registry-credentials";
+  const { name: secretName, key } = deletion.registryCredentials;
+  const { directory, file } = CONTROLLER_CREDENTIALS;
+  return {
+    volumes: [{ name, secret: { secretName, items: [{ key, path: file }] } }],
+    volumeMounts: [{ name, mountPath: directory, readOnly: true }],
+  };
+}
+
+function container(
+  controller: Settings,
+  webhookPorts: Readonly<Record<string, number>>,
+  more: readonly V1VolumeMount[],
+): V1Container {
   const probe = (path: string) => ({ httpGet: { path, port: "health" } });
   return {
     name: "controller",
@@ -96,16 +124,18 @@ function container(controller: Settings, webhookPort: number | undefined): V1Con
     ports: [
       { name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" },
       { name: "health", containerPort: PROBE_PORT, protocol: "TCP" },
-      ...(webhookPort === undefined
-        ? []
-        : [{ name: "webhook", containerPort: webhookPort, protocol: "TCP" }]),
+      ...Object.entries(webhookPorts).map(([name, containerPort]) => ({
+        name,
+        containerPort,
+        protocol: "TCP",
+      })),
     ],
     resources: controller.resources,
     securityContext: UNPRIVILEGED,
     startupProbe: { ...probe("/healthz"), periodSeconds: 2, failureThreshold: 60 },
     livenessProbe: { ...probe("/healthz"), periodSeconds: 20, timeoutSeconds: 5 },
     readinessProbe: { ...probe("/readyz"), periodSeconds: 10, timeoutSeconds: 5 },
-    volumeMounts: [{ name: "settings", mountPath: SETTINGS_DIRECTORY, readOnly: true }],
+    volumeMounts: [{ name: "settings", mountPath: SETTINGS_DIRECTORY, readOnly: true }, ...more],
   };
 }
 

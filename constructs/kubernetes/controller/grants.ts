@@ -1,13 +1,15 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
-import { AUTOMATION_GROUP } from "../../../api";
-import { restoreOf } from "../../../config/engines";
+import { AUTOMATION_GROUP, CLUSTER_NAMESPACE, NODE_MEMORY_WATCH } from "../../../api";
+import { memoryReadingsOf, restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
+  deleteArtifactsOf,
   gateOwner,
   namesOf,
   policiesOf,
   verifyOf,
+  type PoliciesOf,
   type ResolvedInstall,
 } from "../../../config/install";
 import { identityRule } from "../admission";
@@ -40,8 +42,9 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...clusterEvents(install),
     ...checkpoints(install, engines),
     ...restore(input),
-    ...policies(install),
+    ...policies(input),
     ...verifications(input),
+    ...artifacts(install),
   ];
   return isIdentified(input) ? [...grants, identity(install)] : grants;
 }
@@ -132,11 +135,35 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
   ];
 }
 
+/**
+ * Deletion of artifacts. When a namespace is deleted, its RoleBindings may be deleted before its Checkpoints, so the permission to
+ * release them is not of the namespace. The UID of kube-system identifies the cluster.
+ */
+function artifacts(install: ResolvedInstall): NamespacedGrant[] {
+  if (!deleteArtifactsOf(install)) return [];
+  return [
+    {
+      id: "artifacts",
+      name: namesOf(install).controllerArtifacts,
+      namespaces: "all",
+      rules: [
+        { apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "patch"] },
+        { apiGroups: [""], resources: ["namespaces"], resourceNames: [CLUSTER_NAMESPACE], verbs: ["get"] },
+      ],
+    },
+  ];
+}
+
 /** Policies. They read pods, and the annotations of the workloads that own them. Namespaces and cluster policies have no namespace. */
-function policies(install: ResolvedInstall): NamespacedGrant[] {
+function policies({ engine, install }: EngineInput): NamespacedGrant[] {
   const checkpointing = checkpointsOf(install);
-  if (!policiesOf(install) || !checkpointing) return [];
-  const name = namesOf(install).controllerPolicies;
+  const settings = policiesOf(install);
+  if (!settings || !checkpointing) return [];
+  const { controllerPolicies: name, controllerPolicySecrets } = namesOf(install);
+  const { webhook } = settings;
+  // Each replica reads a policy again before it accepts a request.
+  const read = [...(webhook ? ["get"] : []), ...FOLLOW];
+  const readings = memoryReadingsOf(engine, install);
   const policy = { apiGroups: [AUTOMATION_GROUP] };
   return [
     {
@@ -144,12 +171,32 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name,
       namespaces: checkpointing.namespaces,
       rules: [
-        { ...policy, resources: ["checkpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["checkpointpolicies"], verbs: read },
         { ...policy, resources: ["checkpointpolicies/status"], verbs: ["patch"] },
         { ...policy, resources: ["checkpoints"], verbs: ["create"] },
         { apiGroups: [""], resources: ["pods"], verbs: FOLLOW },
         { apiGroups: ["apps"], resources: ["replicasets", "statefulsets", "daemonsets"], verbs: FOLLOW },
         { apiGroups: ["batch"], resources: ["jobs"], verbs: FOLLOW },
+        ...actionRules(settings),
+        ...(readings === "metrics-server"
+          ? [{ apiGroups: ["metrics.k8s.io"], resources: ["pods"], verbs: ["list"] }]
+          : []),
+      ],
+    },
+    {
+      id: "node-memory-watches",
+      name: namesOf(install).controllerNodeMemoryWatches,
+      namespaces: [agentNamespace(install)],
+      rules: [
+        {
+          ...policy,
+          resources: [NODE_MEMORY_WATCH.plural],
+          verbs: ["get", ...FOLLOW, "patch", "create", "delete"],
+        },
+        // The agents write it themselves.
+        ...(readings === "metrics-server"
+          ? [{ ...policy, resources: [`${NODE_MEMORY_WATCH.plural}/status`], verbs: ["patch"] }]
+          : []),
       ],
     },
     {
@@ -157,11 +204,35 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
       name: `${name}-cluster`,
       namespaces: "all",
       rules: [
-        { ...policy, resources: ["clustercheckpointpolicies"], verbs: FOLLOW },
+        { ...policy, resources: ["clustercheckpointpolicies"], verbs: read },
         { ...policy, resources: ["clustercheckpointpolicies/status"], verbs: ["patch"] },
         { apiGroups: [""], resources: ["namespaces"], verbs: FOLLOW },
       ],
     },
+    ...(webhook
+      ? [
+          {
+            id: "policy-secrets",
+            name: controllerPolicySecrets,
+            namespaces: withOwn(install, checkpointing.namespaces),
+            rules: [
+              { apiGroups: [""], resources: ["secrets"], resourceNames: webhook.secrets, verbs: ["get"] },
+            ],
+          },
+        ]
+      : []),
+  ];
+}
+
+/** Returns the permissions of the actions that `install.policies.actions` enables. */
+function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
+  return [
+    ...(actions.includes("checkpointThenDelete")
+      ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
+      : []),
+    ...(actions.includes("deleteCheckpoints")
+      ? [{ apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["delete"] }]
+      : []),
   ];
 }
 
@@ -176,6 +247,11 @@ function verifications(input: EngineInput): NamespacedGrant[] {
   if (!checkpointing || !verifies(input)) return [];
   const name = namesOf(input.install).controllerSandboxes;
   return [{ id: "sandboxes", name, namespaces: checkpointing.namespaces, rules: [...SANDBOX_RULES] }];
+}
+
+/** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */
+function withOwn({ namespace }: ResolvedInstall, namespaces: "all" | readonly string[]) {
+  return namespaces === "all" ? namespaces : [...new Set([...namespaces, namespace])];
 }
 
 /**

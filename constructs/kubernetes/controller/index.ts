@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
-import { controllerSettings } from "../../../config/programs/controller";
+import { controllerSettings, POLICY_PORT_NAME } from "../../../config/programs/controller";
 import { checkpointsOf, namesOf, policiesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
@@ -11,6 +11,7 @@ import { disruptionBudget } from "../pod";
 import { grantWhere } from "../rbac";
 import { controllerBounds } from "./bounds";
 import { ControllerMetrics, SETTINGS_FILE, controllerDeployment } from "./deployment";
+import { deletionGuard } from "./deletion-guard";
 import { controllerGrants, verifies } from "./grants";
 import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
@@ -75,13 +76,18 @@ export class Controller extends Construct {
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
       ...(policiesOf(install) ? policyGuard(this, install) : []),
       ...(verifies(input) ? sandboxes(this, install) : []),
+      ...deletionGuard(this, install),
     ];
     const hash = createHash("sha256").update(text).digest("hex");
-    const webhookPort = settings.restore ? settings.restore.port : undefined;
+    const { restore, policies } = settings;
+    const webhookPorts = {
+      ...(restore && { webhook: restore.port }),
+      ...(policies && policies.webhook && { [POLICY_PORT_NAME]: policies.webhook.port }),
+    };
     this.deployment = object(
       this,
       "deployment",
-      controllerDeployment(install, controller, hash, webhookPort),
+      controllerDeployment(install, controller, hash, webhookPorts),
     );
     this.disruptionBudget = disruptionBudget(this, about, {
       maxUnavailable: controller.maxUnavailable,

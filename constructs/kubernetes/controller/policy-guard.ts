@@ -6,6 +6,7 @@ import { namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, isAnyController, isProgram, text } from "../admission";
 import { CHECKPOINT_WRITES, MAY_IMPORT } from "./checkpoint-writes";
 
+const actionOf = (root: string) => `${root}.metadata.?annotations[?${text(POLICY_LABELS.action)}]`;
 const labelOf = (root: string) => `${root}.metadata.?labels[?${text(POLICY_LABELS.uid)}]`;
 
 /**
@@ -25,11 +26,21 @@ export function policyGuard(scope: Construct, install: ResolvedInstall): ApiObje
         name: "setsPolicy",
         expression: `${labelOf("object")}.hasValue() && (request.operation == 'CREATE' || ${labelOf("object")} != ${labelOf("oldObject")})`,
       },
+      {
+        name: "setsAction",
+        expression: `${actionOf("object")}.hasValue() && (request.operation == 'CREATE' || ${actionOf("object")} != ${actionOf("oldObject")})`,
+      },
     ],
     validations: [
       {
         expression: `!variables.setsPolicy || variables.mayImport || ${isAnyController()}`,
         message: `only the controller sets the label ${POLICY_LABELS.uid}`,
+        reason: "Forbidden",
+      },
+      {
+        // A pod is evicted, or a workload scaled, after a Checkpoint with this annotation.
+        expression: `!variables.setsAction || variables.mayImport || ${isAnyController()}`,
+        message: `only the controller sets the annotation ${POLICY_LABELS.action}`,
         reason: "Forbidden",
       },
       {

@@ -1,16 +1,21 @@
 /** Policy on the record of Checkpoints: RBAC cannot limit an account to one field. */
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, IMPORT_VERB } from "../../../api";
-import { namesOf, type ResolvedInstall } from "../../../config/install";
-import { admissionPolicy, isProgram, unchanged } from "../admission";
+import { ARTIFACT_FINALIZER, AUTOMATION_GROUP, IMPORT_VERB } from "../../../api";
+import { deleteArtifactsOf, namesOf, type ResolvedInstall } from "../../../config/install";
+import { admissionPolicy, isProgram, text, unchanged } from "../admission";
 import { CHECKPOINT_WRITES, MAY_IMPORT } from "./checkpoint-writes";
 
 /** Metadata by which other programs find or keep a Checkpoint. */
-const METADATA = ["labels", "annotations", "ownerReferences", "finalizers"].map((field) => [
-  "metadata",
-  field,
-]);
+const METADATA = ["labels", "annotations", "ownerReferences"].map((field) => ["metadata", field]);
+
+const finalizers = (root: string) => `${root}.metadata.?finalizers.orValue([])`;
+const FINALIZER = text(ARTIFACT_FINALIZER);
+
+/** Tests that all finalizers are unchanged, but that of artifacts. */
+const OTHER_FINALIZERS = ["object", "oldObject"]
+  .map((root) => `${finalizers(root)}.filter(one, one != ${FINALIZER})`)
+  .join(" == ");
 
 /**
  * Returns a policy and its binding. A record names an artifact, so it would let its author restore the memory of other pods. It is
@@ -47,8 +52,13 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
         reason: "Forbidden",
       },
       {
-        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged(METADATA)})`,
-        message: "the controller changes only the record and the status of a Checkpoint",
+        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged(METADATA)} && ${OTHER_FINALIZERS})`,
+        message: `the controller changes only the record, the status and the finalizer ${ARTIFACT_FINALIZER} of a Checkpoint`,
+        reason: "Forbidden",
+      },
+      {
+        expression: `!variables.isController || !(${FINALIZER} in ${finalizers("object")}) || (request.operation == 'UPDATE' && ${FINALIZER} in ${finalizers("oldObject")}) || ${deleteArtifactsOf(install) ? "object.spec.?deletionPolicy.orValue('') == 'Delete'" : "false"}`,
+        message: `the controller adds the finalizer ${ARTIFACT_FINALIZER} only if artifacts are deleted, to Checkpoints with deletionPolicy Delete`,
         reason: "Forbidden",
       },
     ],

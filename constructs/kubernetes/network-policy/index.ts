@@ -2,8 +2,8 @@ import type { V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { restoreOf } from "../../../config/engines";
-import { selectorLabels } from "../../../config/install";
-import { WEBHOOK_PORT } from "../../../config/programs/controller";
+import { policiesOf, selectorLabels } from "../../../config/install";
+import { POLICY_WEBHOOK_PORT, WEBHOOK_PORT } from "../../../config/programs/controller";
 import { METRICS_PORT } from "../controller";
 import { constructsOf } from "../engines";
 import type {
@@ -60,6 +60,8 @@ function controllerPolicy(
   const { controller, namespace } = install;
   if (!controller) return [];
   const metrics = controller.metrics ? controller.metrics.allowFromNamespaces : [];
+  const policies = policiesOf(install);
+  const requests = policies && policies.webhook;
   return [
     {
       component: "controller",
@@ -67,6 +69,11 @@ function controllerPolicy(
       ingress: [
         ...fromNamespaces(metrics, [METRICS_PORT]),
         ...(restoreOf(engine, install) ? [fromRanges(apiServerRanges, [WEBHOOK_PORT])] : []),
+        ...(requests ? fromNamespaces(requests.allowFromNamespaces, [POLICY_WEBHOOK_PORT]) : []),
+        // Without a range no address is permitted, unlike for the API server.
+        ...(requests && requests.allowFromRanges.length > 0
+          ? [fromRanges(requests.allowFromRanges, [POLICY_WEBHOOK_PORT])]
+          : []),
       ],
       egress: [DNS, { ports: egressPorts.map(tcp) }, ...controllerEgress],
     },

@@ -1,6 +1,9 @@
+import type { V1Service } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "../../../api";
+import { namesOf, selectorLabels } from "../../../config/install";
+import { POLICY_PORT_NAME } from "../../../config/programs/controller";
 import { enabled, installOf, type InstallProps } from "../input";
 import { metadata, object } from "../object";
 
@@ -8,6 +11,8 @@ import { metadata, object } from "../object";
 export class CheckpointPolicies extends Construct {
   readonly checkpointPolicies: readonly ApiObject[];
   readonly clusterCheckpointPolicies: readonly ApiObject[];
+  /** Service of the trigger `webhook`. Only with `policies.webhook`. */
+  readonly webhookService?: ApiObject;
 
   constructor(scope: Construct, id: string, props: InstallProps = {}) {
     super(scope, id);
@@ -30,5 +35,20 @@ export class CheckpointPolicies extends Construct {
         spec,
       }),
     );
+    if (!policies.webhook) return;
+    this.webhookService = object<V1Service>(this, "webhook-service", {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: metadata(install, {
+        component: "controller",
+        name: namesOf(install).policyWebhook,
+        namespace: install.namespace,
+      }),
+      spec: {
+        type: "ClusterIP",
+        selector: selectorLabels(install, "controller"),
+        ports: [{ name: "https", port: 443, targetPort: POLICY_PORT_NAME, protocol: "TCP" }],
+      },
+    });
   }
 }

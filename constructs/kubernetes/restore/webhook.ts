@@ -1,7 +1,7 @@
 import type { V1MutatingWebhookConfiguration, V1Service } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { namesOf, selectorLabels, type ResolvedInstall } from "../../../config/install";
+import { namesOf, selectorLabels, servedNames, type ResolvedInstall } from "../../../config/install";
 import { REQUEST, WEBHOOK_NAME, WEBHOOK_PATH } from "../../../api";
 import { metadata, object, type Metadata } from "../object";
 import { BY_KUBERNETES, mayRestore, namespaceSelector } from "./cel";
@@ -117,7 +117,7 @@ export function certManagerObjects(scope: Construct, install: ResolvedInstall): 
       metadata: about,
       spec: {
         secretName: names.restoreCertificate,
-        dnsNames: [`${names.restore}.${install.namespace}.svc`],
+        dnsNames: servedNames(install),
         issuerRef: { kind: "Issuer", name: names.restoreCertificate },
         privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
       },

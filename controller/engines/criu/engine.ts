@@ -4,6 +4,7 @@ import {
   defined,
   refusal,
   type CheckpointResult,
+  type EngineArtifacts,
   type PodCheckpointRequest,
   type PodCheckpointResult,
   type PodEngine,
@@ -25,6 +26,7 @@ export class CriuEngine implements PodEngine {
   readonly restoreMethod: PlanRestore;
   readonly timeoutMs: number;
   readonly sources: PodEngine["sources"];
+  readonly artifacts?: EngineArtifacts;
 
   constructor(
     private readonly settings: CriuSettings,
@@ -35,6 +37,12 @@ export class CriuEngine implements PodEngine {
     this.restoreMethod = { namespace, repository, repositoryPerNamespace, runtimeClasses, ...restore };
     this.timeoutMs = agents.timeoutMs;
     this.sources = [agents.objects];
+    if (settings.artifacts)
+      this.artifacts = {
+        ...settings.artifacts,
+        repositories: { repository, repositoryPerNamespace },
+        isPending: (uid) => agents.has(uid),
+      };
   }
 
   async checkpointPod(

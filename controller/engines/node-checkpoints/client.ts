@@ -53,8 +53,15 @@ export interface NodeRequest {
   readonly progress?: (message: string) => Promise<void>;
 }
 
-/** Returns the request to the node's agent. The same request gives the same object. */
-export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }: NodeRequest, place: Place) {
+/**
+ * Returns the request to the node's agent. The same request gives the same object.
+ * @param cluster UID of the cluster, if the artifact names it
+ */
+export function nodeCheckpointFor(
+  { id, namespace, pod, podUID, nodeName, what }: NodeRequest,
+  place: Place,
+  cluster?: string,
+) {
   // Also the tag of the image.
   const name = id;
   const spec: NodeCheckpointSpec = {
@@ -62,6 +69,7 @@ export function nodeCheckpointFor({ id, namespace, pod, podUID, nodeName, what }
     podRef: { namespace, name: pod, uid: podUID },
     ...what,
     image: `${repositoryOf(place, namespace)}:${name}`,
+    ...(cluster === undefined ? {} : { cluster }),
     timeoutSeconds: place.timeoutSeconds,
   };
   const labels = { [NODE_LABEL]: nodeLabelValue(nodeName) };

@@ -1,6 +1,7 @@
 import { type CheckpointEndReason, type NodeCheckpointReason, type NodeCheckpointStatus } from "../../../api";
 import { repositoryOf, type Repositories } from "../../../config/programs";
 import { sleep, type CachedObjects } from "../../../kube";
+import type { ClusterIdentity } from "../../cluster";
 import { isArtifactIn } from "../artifact";
 import { EngineError, type EngineTools, type StateOfRequest } from "../engine";
 import {
@@ -15,6 +16,8 @@ import { measurePushes } from "./pushes";
 
 interface NodeCheckpointsOptions extends EngineTools {
   readonly place: Place;
+  /** Identity that artifacts get. Undefined: none. */
+  readonly cluster?: ClusterIdentity | undefined;
 }
 
 /** Time of an agent beyond the timeout of the checkpoint, to start and to write the outcome. */
@@ -49,9 +52,26 @@ export class NodeCheckpoints {
    * @throws EngineError if the agent failed; the signal's reason
    */
   async request(request: NodeRequest, signal: AbortSignal): Promise<NodeCheckpointStatus> {
-    const object = nodeCheckpointFor(request, this.options.place);
+    const object = nodeCheckpointFor(request, this.options.place, await this.cluster(signal));
     await this.client.create(object, signal);
     return this.follow(object.metadata.name, request, signal);
+  }
+
+  /** Returns the UID of the cluster. A checkpoint is worth more than its annotation: without it, the artifact is never swept. */
+  private async cluster(signal: AbortSignal): Promise<string | undefined> {
+    const { cluster, log } = this.options;
+    try {
+      return await cluster?.uid(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ err: error }, "cannot identify the cluster: the artifact does not name it");
+      return undefined;
+    }
+  }
+
+  /** Returns whether the NodeCheckpoint of a Checkpoint is cached. */
+  has(id: string): boolean {
+    return this.objects.get(`${this.options.place.namespace}/${id}`) !== undefined;
   }
 
   /** Deletes the NodeCheckpoint of a Checkpoint. */
@@ -83,11 +103,11 @@ export class NodeCheckpoints {
       if (result) return result;
       const news = seen && newsIn(seen.status);
       // Beyond the timeout the message has the last one as well.
-      if (news !== undefined && news !== reported && Date.now() - since < this.timeoutMs)
+      if (seen && news !== undefined && news !== reported && ageMs(seen, since) < this.timeoutMs)
         await request.progress?.((reported = news));
       if (await this.changes(name, signal)) continue;
       signal.throwIfAborted();
-      const found = await this.read(name, request, Date.now() - since, signal);
+      const found = await this.read(name, request, since, signal);
       if (found) return found;
     }
   }
@@ -96,12 +116,12 @@ export class NodeCheckpoints {
   private async read(
     name: string,
     request: NodeRequest,
-    waitedMs: number,
+    since: number,
     signal: AbortSignal,
   ): Promise<NodeCheckpointStatus | undefined> {
     try {
       const live = await this.client.read(name, signal);
-      return await this.outcome(name, live, request, { waitedMs, signal });
+      return await this.outcome(name, live, request, { since, signal });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof EngineError) throw error;
@@ -115,16 +135,18 @@ export class NodeCheckpoints {
     name: string,
     live: NodeCheckpointObject | undefined,
     { nodeName, late, keepMs }: NodeRequest,
-    { waitedMs, signal }: { readonly waitedMs: number; readonly signal: AbortSignal },
+    { since, signal }: { readonly since: number; readonly signal: AbortSignal },
   ): Promise<NodeCheckpointStatus | undefined> {
     const { namespace, timeoutSeconds, responseSeconds } = this.options.place;
     if (!live) throw failure(`NodeCheckpoint ${namespace}/${name} was deleted by another client`);
     const result = completed(live, this.options.place);
     if (result) return result;
-    if (waitedMs >= responseSeconds * 1000 && live.status.conditions === undefined) {
+    // The agent may report only since the API server is available again, as this process.
+    if (Date.now() - since >= responseSeconds * 1000 && live.status.conditions === undefined) {
       const message = `the agent of node ${nodeName} did not report within ${responseSeconds} s; check its pod: kubectl get pods -n ${namespace} -o wide --field-selector spec.nodeName=${nodeName}`;
       return this.giveUp(live, { message, late, signal });
     }
+    const waitedMs = ageMs(live, since);
     if (waitedMs < this.timeoutMs) return undefined;
     const { conditions = [] } = live.status;
     const last = conditions[0]?.message ?? "none";
@@ -198,6 +220,12 @@ function completed(
     throw failure(`the agent reported ${image}; allowed: ${repository}@sha256:<digest>`);
   }
   return status;
+}
+
+/** Returns how long the request exists: an earlier process may have created it before this one began to wait. */
+function ageMs({ metadata }: NodeCheckpointObject, since: number): number {
+  const created = Date.parse(metadata.creationTimestamp);
+  return Date.now() - (created < since ? created : since);
 }
 
 /** Returns why a request is not finished: it waits for others, or its push failed. Undefined if it proceeds. */

@@ -1,8 +1,21 @@
 /** Actions by their field in `spec.action` of a policy. */
 import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
-import { verify } from "./verify";
+import { checkpointThenDelete } from "./checkpoint-then-delete";
+import { deleteCheckpoints } from "./delete-checkpoints";
 
-export { ActionError, type Action, type ActionContext } from "./action";
+export {
+  ActionError,
+  type Action,
+  type ActionContext,
+  type FollowUpContext,
+  type PodAction,
+  type PolicyAction,
+  type PolicyActionContext,
+} from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, verify };
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  checkpoint,
+  checkpointThenDelete,
+  deleteCheckpoints,
+};

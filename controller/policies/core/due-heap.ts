@@ -18,6 +18,11 @@ export class DueHeap {
     return this.keys[0];
   }
 
+  /** Returns the first key whose time has come; undefined if there is none. */
+  firstDue(nowMs: number): string | undefined {
+    return (this.times[0] ?? Number.POSITIVE_INFINITY) <= nowMs ? this.keys[0] : undefined;
+  }
+
   timeOf(key: string): number | undefined {
     const position = this.positions.get(key);
     return position === undefined ? undefined : this.times[position];

@@ -1,49 +1,18 @@
-import type { PolicyFailure } from "../../../api";
 import { historyOf, lastDueMs } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
-import { PolicyState, type Tables } from "./policy-state";
+import { limitOf } from "./limits";
+import { Once } from "./once";
+import { MAX_FAILURE_MESSAGE, type EngineOptions } from "./options";
+import type { Outcome, PolicyView } from "./outcome";
+import { Pods } from "./pods";
+import { PolicyRegistry } from "./policy-registry";
+import { PolicyRuns } from "./policy-runs";
+import { PolicyState, type KnownStatus } from "./policy-state";
 import { Slots } from "./slots";
-import { MAX_MESSAGE, type ActionLimits, type CheckpointFact, type Policy } from "./types";
-import type { PolicyPod, Run, RunId } from "./types";
+import type { CheckpointFact, Policy, PolicyPod, PolicyRun, Run } from "./types";
 import { Waiting } from "./waiting";
-
-/**
- * Outcome of an action that was due.
- * - `started`: its Checkpoint is requested
- * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago
- * - `filtered`: the pod did not match any longer
- * - `backoff`: the pod's last Checkpoints failed
- * - `missed`: it could not start before its deadline
- */
-export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
-export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
-
-export interface EngineOptions extends Tables {
-  /** Maximum number of open Checkpoints of a node, of all clients. */
-  readonly maxPerNode: number;
-  /** Maximum number of open Checkpoints of all policies. */
-  readonly maxInFlight: number;
-  /** Returns all Checkpoints of a pod's name that exist. */
-  readonly checkpointsOf: (pod: string) => readonly CheckpointFact[];
-  /** Returns what limits the action of a policy. Default: what limits Checkpoints. */
-  readonly actionOf?: (policy: Policy) => ActionLimits | undefined;
-  /** Called for each action that was due. */
-  readonly report?: (outcome: Outcome, trigger: string, run: Pick<Run, "policy" | "pod" | "dueMs">) => void;
-  /** Called for each failure. */
-  readonly failed?: (policy: Policy, failure: PolicyFailure) => void;
-}
-
-/** State of a policy for its status. */
-export interface PolicyView {
-  readonly problem?: string;
-  readonly matchedPods: number;
-  readonly inFlight: number;
-  readonly waiting: number;
-  readonly nextRunMs?: number;
-  readonly lastRunMs?: number;
-  readonly failures: readonly PolicyFailure[];
-}
+import { Watches } from "./watches";
 
 export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name">) => `${namespace}/${name}`;
 
@@ -52,20 +21,23 @@ export const podKey = ({ namespace, name }: Pick<PolicyPod, "namespace" | "name"
  * changed, and starts what `advance` returns. The Checkpoints are the only memory, so that a new leader continues.
  */
 export class PolicyEngine {
-  private readonly policies = new Map<string, PolicyState>();
-  /** UIDs of policies by namespace; those of all namespaces under "". */
-  private readonly scopes = new Map<string, Set<string>>();
-  private readonly pods = new Map<string, PolicyPod>();
-  private readonly podsIn = new Map<string, Set<string>>();
+  private readonly policies = new PolicyRegistry();
+  private readonly pods = new Pods();
   private readonly namespaces = new Map<string, Readonly<Record<string, string>>>();
   /** When the first pod of each policy is due. */
   private readonly due = new DueHeap();
   private readonly slots = new Slots();
   private readonly waiting = new Waiting();
+  private readonly once: Once;
+  /** What must be watched on the nodes. */
+  readonly watches = new Watches();
   private readonly changed = new Set<string>();
+  private readonly policyRuns = new PolicyRuns();
   private started = false;
 
-  constructor(private readonly options: EngineOptions) {}
+  constructor(private readonly options: EngineOptions) {
+    this.once = new Once(this.slots, options.checkpointAt);
+  }
 
   /** Returns when `advance` must be called next, unless something changes. Undefined: never. */
   get nextMs(): number | undefined {
@@ -77,46 +49,39 @@ export class PolicyEngine {
 
   /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
   start(nowMs: number): void {
-    for (const state of this.policies.values()) this.match(state, nowMs);
+    for (const state of this.policies.all()) this.match(state, nowMs);
     this.started = true;
   }
 
   /** Adds a policy, or replaces it by another generation. `known`: what its status says. */
-  setPolicy(
-    policy: Policy,
-    nowMs: number,
-    known: { readonly lastRunMs?: number; readonly failures?: readonly PolicyFailure[] } = {},
-  ): void {
+  setPolicy(policy: Policy, nowMs: number, known: KnownStatus = {}): void {
     const old = this.policies.get(policy.uid);
-    if (old?.policy.generation === policy.generation) return;
+    if (old?.policy.generation === policy.generation) {
+      if (old.fire(known.firedMs, (uid) => this.pods.get(uid))) this.refresh(old);
+      return;
+    }
     if (old) this.removePolicy(policy.uid);
     const sinceMs = old ? nowMs : policy.sinceMs;
-    const state = new PolicyState({ ...policy, sinceMs }, this.options);
-    const lastRunMs = old?.lastRunMs ?? known.lastRunMs;
-    if (lastRunMs !== undefined) state.lastRunMs = lastRunMs;
-    state.failures = old?.failures ?? known.failures ?? [];
-    this.policies.set(policy.uid, state);
-    const scope = policy.namespace ?? "";
-    this.scopes.set(scope, (this.scopes.get(scope) ?? new Set()).add(policy.uid));
+    const state = new PolicyState({ ...policy, sinceMs }, this.options, this.watches, old ?? known);
+    state.fire(known.firedMs, () => undefined);
+    this.policies.add(state);
     this.changed.add(policy.uid);
     if (this.started) this.match(state, nowMs);
   }
 
   removePolicy(uid: string): void {
-    const state = this.policies.get(uid);
-    if (!state) return;
-    this.policies.delete(uid);
-    this.scopes.get(state.policy.namespace ?? "")?.delete(uid);
+    if (!this.policies.remove(uid)) return;
     this.due.delete(uid);
     this.waiting.removePolicy(uid);
+    this.watches.removePolicy(uid);
   }
 
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
     this.namespaces.set(name, labels);
     if (!this.started) return;
-    for (const uid of this.podsIn.get(name) ?? []) {
+    for (const uid of this.pods.uids(name)) {
       const pod = this.pods.get(uid);
-      if (pod) for (const state of this.inScope("")) this.place(state, pod, nowMs, false);
+      if (pod) for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
     }
   }
 
@@ -125,23 +90,15 @@ export class PolicyEngine {
   }
 
   setPod(pod: PolicyPod, nowMs: number): void {
-    const isNew = !this.pods.has(pod.uid);
-    this.pods.set(pod.uid, pod);
-    this.podsIn.set(pod.namespace, (this.podsIn.get(pod.namespace) ?? new Set()).add(pod.uid));
+    const isNew = this.pods.set(pod);
     if (!this.started) return;
-    for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) this.place(state, pod, nowMs, isNew);
+    for (const state of this.policies.for(pod.namespace)) this.place(state, pod, nowMs, isNew);
   }
 
   removePod(uid: string): void {
-    const pod = this.pods.get(uid);
+    const pod = this.pods.remove(uid);
     if (!pod) return;
-    this.pods.delete(uid);
-    const others = this.podsIn.get(pod.namespace);
-    others?.delete(uid);
-    if (others?.size === 0) this.podsIn.delete(pod.namespace);
-    for (const scope of [pod.namespace, ""])
-      for (const state of this.inScope(scope)) if (state.delete(uid)) this.refresh(state);
+    for (const state of this.policies.for(pod.namespace)) if (state.remove(uid)) this.refresh(state);
   }
 
   /** Records a Checkpoint of any client. */
@@ -159,14 +116,46 @@ export class PolicyEngine {
   removeCheckpoint(key: string, policyUID?: string): void {
     const pod = this.slots.delete(key);
     if (pod !== undefined) this.waiting.free(pod);
-    if (policyUID !== undefined && this.policies.has(policyUID)) this.changed.add(policyUID);
+    if (policyUID !== undefined && this.policies.get(policyUID)) this.changed.add(policyUID);
   }
 
-  /** Records that a run that `advance` returned could not be executed, or that what it started has failed. */
-  failRun(run: RunId, nowMs: number, reason: string, message: string): void {
-    const state = this.policies.get(run.policy.uid);
-    if (state) this.failure(state, podKey(run.pod), nowMs, { reason, message });
+  /** Records that a run that `advance` returned could not be executed. */
+  failRun(run: Run, nowMs: number, reason: string, message: string): void {
+    this.fail(run.policy.uid, podKey(run.pod), nowMs, { reason, message });
     this.removeCheckpoint(run.key, run.policy.uid);
+  }
+
+  /** Records a failure of a policy. `pod` is its `namespace/name`. */
+  fail(
+    policyUID: string,
+    pod: string,
+    nowMs: number,
+    why: { readonly reason: string; readonly message: string },
+  ): void {
+    const state = this.policies.get(policyUID);
+    if (state) this.failure(state, pod, nowMs, why);
+  }
+
+  /** Records that the run of a policy has ended. */
+  endPolicyRun(run: PolicyRun, isCompleted: boolean): void {
+    this.policyRuns.end(run, isCompleted, this.policies.get(run.policy.uid));
+    this.changed.add(run.policy.uid);
+  }
+
+  /** Records that the status of policies as a whole may have changed: of those that select from the namespace. */
+  touchPolicies(namespace: string): void {
+    for (const { subject, policy } of this.policies.for(namespace))
+      if (subject.of === "policy") this.changed.add(policy.uid);
+  }
+
+  /** Returns a policy. */
+  policy(uid: string): Policy | undefined {
+    return this.policies.get(uid)?.policy;
+  }
+
+  /** Returns the runs of policies that became due since the last call. The caller must execute them, and end each. */
+  takePolicyRuns(): readonly PolicyRun[] {
+    return this.policyRuns.take();
   }
 
   /** Records that a run that `advance` returned may be executed again at a time, unless its deadline has passed by then. */
@@ -179,10 +168,9 @@ export class PolicyEngine {
     this.waiting.delay(run, atMs, cause);
   }
 
-  /** Processes what is due. @returns what the caller must start now */
+  /** Processes what is due. @returns what the caller must start now, besides `takePolicyRuns` */
   advance(nowMs: number): readonly Run[] {
-    for (let uid = this.due.first; uid !== undefined; uid = this.due.first) {
-      if ((this.due.firstMs ?? 0) > nowMs) break;
+    for (let uid = this.due.firstDue(nowMs); uid !== undefined; uid = this.due.firstDue(nowMs)) {
       const state = this.policies.get(uid);
       if (state) this.tick(state, nowMs);
       else this.due.delete(uid);
@@ -196,15 +184,12 @@ export class PolicyEngine {
   view(uid: string): PolicyView | undefined {
     const state = this.policies.get(uid);
     if (!state) return undefined;
-    const { problem, matchedPods, lastRunMs, failures, queue } = state;
+    const unwatched = this.watches.unwatched(uid);
     return {
-      ...(problem === undefined ? {} : { problem }),
-      matchedPods,
+      ...state.view,
+      ...(unwatched && { unwatched }),
       inFlight: this.slots.ofPolicy(uid),
       waiting: this.waiting.ofPolicy(uid),
-      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
-      ...(lastRunMs === undefined ? {} : { lastRunMs }),
-      failures,
     };
   }
 
@@ -215,8 +200,7 @@ export class PolicyEngine {
 
   /** Returns `namespace/name` of a policy, or `name` of a cluster-scoped one. */
   keyOf(uid: string): string | undefined {
-    const policy = this.policies.get(uid)?.policy;
-    return policy && (policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`);
+    return this.policies.keyOf(uid);
   }
 
   /** Returns the UIDs of the policies whose view changed since the last call. */
@@ -227,6 +211,7 @@ export class PolicyEngine {
   }
 
   private tick(state: PolicyState, nowMs: number): void {
+    if (state.subject.of === "policy") return this.tickPolicy(state, nowMs);
     const { first, firstMs: dueMs } = state.queue;
     const pod = first === undefined ? undefined : this.pods.get(first);
     if (pod === undefined || dueMs === undefined) {
@@ -238,9 +223,22 @@ export class PolicyEngine {
     const { policy } = state;
     const context = this.contextOf(pod, nowMs);
     if (!state.matches(pod, context, true)) return this.report("filtered", state, pod, dueMs);
+    const once = state.onceOf(pod);
+    const name = once
+      ? this.once.nameFor(policy.uid, pod.namespace, once)
+      : checkpointName(policy.uid, pod.uid, pod.name, dueMs);
+    if (name === undefined) return this.report("covered", state, pod, dueMs);
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
-    const name = checkpointName(policy.uid, pod.uid, pod.name, dueMs);
     this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
+  }
+
+  private tickPolicy(state: PolicyState, nowMs: number): void {
+    const { policy, triggerName, queue } = state;
+    const dueMs = queue.firstMs ?? nowMs;
+    state.done(undefined, dueMs, nowMs);
+    this.refresh(state);
+    const outcome = this.policyRuns.start(state, dueMs, nowMs) ? "started" : "covered";
+    this.options.report?.(outcome, triggerName, { policy, dueMs });
   }
 
   private dispatch(nowMs: number): Run[] {
@@ -253,7 +251,7 @@ export class PolicyEngine {
         if (state && pod) this.report("filtered", state, pod, run.dueMs);
         return "next";
       }
-      const limit = this.limitOf(run, nowMs);
+      const limit = limitOf(state, run, this.slots, this.options, nowMs);
       if (limit) {
         this.waiting.note(run, limit.cause);
         return limit.visit;
@@ -270,31 +268,14 @@ export class PolicyEngine {
     return runs;
   }
 
-  /** Returns the limit that has no room for the run. */
-  private limitOf({ policy, pod }: Run, nowMs: number) {
-    const { maxInFlight, maxPerNode } = this.options;
-    const full = this.options.actionOf?.(policy)?.full?.(nowMs);
-    if (full !== undefined) return { visit: "skip-policy", cause: full } as const;
-    if (this.slots.total >= maxInFlight)
-      return {
-        visit: "stop",
-        cause: `all policies together have ${maxInFlight} Checkpoints in flight`,
-      } as const;
-    const ofPolicy = policy.spec.maxInFlight ?? maxInFlight;
-    if (this.slots.ofPolicy(policy.uid) >= ofPolicy)
-      return { visit: "skip-policy", cause: `the policy has ${ofPolicy} Checkpoints in flight` } as const;
-    const { nodeName } = pod;
-    if (nodeName !== undefined && this.slots.onNode(nodeName) >= maxPerNode)
-      return {
-        visit: "skip-node",
-        cause: `node ${nodeName} has ${maxPerNode} Checkpoints in flight`,
-      } as const;
-    return undefined;
-  }
-
   /** Decides by the pod's Checkpoints. A run that may not start is parked, delayed or removed. */
   private admit(state: PolicyState, run: Run, nowMs: number): boolean {
     const { policy, pod, dueMs } = run;
+    // Another pod got the one Checkpoint while this one waited.
+    if (state.onceOf(pod) !== undefined && this.once.isTaken(run.key)) {
+      this.leave("covered", state, run);
+      return false;
+    }
     const key = podKey(pod);
     const facts = this.options.checkpointsOf(key);
     const { open, newest, failure, failures, blockedUntilMs = 0 } = historyOf(facts, pod.uid);
@@ -302,7 +283,7 @@ export class PolicyEngine {
       this.waiting.park(run, key, `Checkpoint ${open?.key ?? `of pod ${key}`} of the pod has not ended`);
       return false;
     }
-    if (this.options.actionOf?.(policy)?.takesNone) return true;
+    if (state.subject.withoutSpacing) return true;
     const freeMs = (newest?.createdMs ?? 0) + (policy.spec.minSpacingSeconds ?? 0) * 1000;
     if (newest && freeMs > nowMs) {
       // A request is for the state at its time, which an earlier Checkpoint does not have.
@@ -347,7 +328,7 @@ export class PolicyEngine {
     { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
   ): void {
     const [namespace = "", name = ""] = pod.split("/");
-    const text = (message === "" ? reason : message).slice(0, MAX_MESSAGE);
+    const text = (message === "" ? reason : message).slice(0, MAX_FAILURE_MESSAGE);
     const failure = { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
     state.fail(failure);
     this.changed.add(state.policy.uid);
@@ -356,8 +337,11 @@ export class PolicyEngine {
 
   private match(state: PolicyState, nowMs: number): void {
     const { namespace } = state.policy;
-    const uids = namespace === undefined ? this.pods.keys() : (this.podsIn.get(namespace) ?? []);
-    for (const uid of uids) {
+    if (state.subject.of === "policy") {
+      this.policyRuns.place(state, nowMs, !this.started);
+      return this.refresh(state);
+    }
+    for (const uid of this.pods.uids(namespace)) {
       const pod = this.pods.get(uid);
       if (pod) this.place(state, pod, nowMs, !this.started);
     }
@@ -366,8 +350,12 @@ export class PolicyEngine {
 
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
-    const { policy, isRequest } = state;
-    if (!state.isActive || !state.matches(pod, this.contextOf(pod, nowMs), false)) {
+    const { policy, isRequest, filterErrors } = state;
+    if (state.subject.of === "policy") return;
+    const errorBefore = filterErrors.get(pod.uid);
+    const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
+    if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);
+    if (!matches) {
       if (state.delete(pod.uid)) this.refresh(state);
       return;
     }
@@ -388,10 +376,6 @@ export class PolicyEngine {
   private refresh(state: PolicyState): void {
     this.due.set(state.policy.uid, state.queue.firstMs);
     this.changed.add(state.policy.uid);
-  }
-
-  private inScope(scope: string): readonly PolicyState[] {
-    return [...(this.scopes.get(scope) ?? [])].flatMap((uid) => this.policies.get(uid) ?? []);
   }
 
   private contextOf(pod: PolicyPod, nowMs: number) {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { OnceSubject } from "./types";
 
 /**
  * Returns a number from 0 (inclusive) to 1 that depends only on the text: FNV-1a with the finalizer of MurmurHash3, so that
@@ -18,6 +19,15 @@ const MAX_NAME = 253;
 
 /** Returns the name of the Checkpoint of a pod that is due at a time by a policy: the pod's name and a hash. */
 export function checkpointName(policyUID: string, podUID: string, podName: string, dueMs: number): string {
-  const hash = createHash("sha256").update(`${policyUID}/${podUID}/${dueMs}`).digest("hex").slice(0, 12);
-  return `${podName.slice(0, MAX_NAME - hash.length - 1).replace(/[.-]+$/, "")}-${hash}`;
+  return nameWithHash(podName, `${policyUID}/${podUID}/${dueMs}`);
+}
+
+/** Returns the name of the Checkpoint that a policy creates once for a subject: its name and a hash. */
+export function onceName(policyUID: string, subject: OnceSubject, attempt: number): string {
+  return nameWithHash(subject.name, `${policyUID}/once/${subject.id}/${attempt}`);
+}
+
+function nameWithHash(name: string, text: string): string {
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  return `${name.slice(0, MAX_NAME - hash.length - 1).replace(/[.-]+$/, "")}-${hash}`;
 }

@@ -1,12 +1,32 @@
-import type { PolicyFailure } from "../../../api";
+import type { PolicyFailure, PolicyReason } from "../../../api";
 import { MAX_FAILURES } from "../../../api";
 import { DueHeap } from "./due-heap";
-import { entryOf, type Filter, type FilterContext, type Policy, type PolicyPod, type Trigger } from "./types";
+import {
+  entryOf,
+  type ActionSubject,
+  type Filter,
+  type FilterContext,
+  type OnceSubject,
+  type Policy,
+  type PolicyPod,
+  type Trigger,
+} from "./types";
+import type { Watches } from "./watches";
 
 /** The tables that policies refer to. */
 export interface Tables {
   readonly triggers: Readonly<Record<string, Trigger>>;
   readonly filters: Readonly<Record<string, Filter>>;
+  /** Default: actions are not checked, and all of them create Checkpoints of pods. */
+  readonly actions?: Readonly<Record<string, ActionSubject>>;
+}
+
+/** What the status of a policy says. */
+export interface KnownStatus {
+  readonly lastRunMs?: number;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
+  readonly failures?: readonly PolicyFailure[];
 }
 
 interface Bound<T> {
@@ -14,43 +34,86 @@ interface Bound<T> {
   readonly settings: never;
 }
 
-/** A policy with the pods that match it, and when each is due. */
+/** Why a policy does nothing. */
+export interface PolicyProblem {
+  readonly reason: Extract<PolicyReason, "InvalidTrigger" | "InvalidFilter" | "InvalidAction">;
+  readonly message: string;
+}
+
+/** A policy with the subjects of its action, and when each is due: the pods that match it, or the policy as a whole. */
 export class PolicyState {
-  /** When each pod is due, by its UID. */
+  /** When each subject is due, by the UID of the pod or policy. */
   readonly queue = new DueHeap();
   /** The name of its trigger. */
   readonly triggerName: string;
-  /** Why it can never be due. */
-  readonly problem?: string;
+  /** Why it does nothing. */
+  readonly problem?: PolicyProblem;
+  /** Pods for which the filters cannot be evaluated, by UID, with the reason. */
+  readonly filterErrors = new Map<string, string>();
+  /** What its action is executed for. */
+  readonly subject: ActionSubject;
   lastRunMs?: number;
-  failures: readonly PolicyFailure[] = [];
-  /** The pods that match, and until when each is done. */
+  /** When a request to the policy was accepted last. */
+  firedMs?: number;
+  failures: readonly PolicyFailure[];
+  /** The subjects, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
   private readonly filters: readonly Bound<Filter>[];
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters }: Tables,
+    { triggers, filters, actions }: Tables,
+    private readonly watches: Watches,
+    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
-    const { trigger, filter = {} } = policy.spec;
+    if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
+    if (firedMs !== undefined) this.firedMs = firedMs;
+    this.failures = failures;
+    const { trigger, filter = {}, action } = policy.spec;
+    const acts = actions && entryOf(actions, action);
+    this.subject = acts?.entry ?? {};
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
     const unknown = Object.keys(filter).filter((name) => !Object.hasOwn(filters, name));
-    // A condition that is not known cannot be left out: more pods would match.
-    if (unknown.length > 0) this.problem = `this controller does not have the filter ${unknown.join(", ")}`;
-    else if (!found)
-      this.problem = `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
-    else {
-      const problem = found.entry.problem?.(found.settings);
-      if (problem !== undefined) this.problem = problem;
-    }
     const given = filter as Readonly<Record<string, unknown>>;
     this.filters = Object.entries(filters).flatMap(([name, entry]) => {
       const settings = given[name] ?? entry.unset;
       return settings === undefined ? [] : [{ entry, settings: settings as never }];
     });
+    const ofAction =
+      actions && !acts
+        ? `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies enables: ${Object.keys(actions).join(", ")}`
+        : undefined;
+    const ofTrigger = found
+      ? (found.entry.problem?.(found.settings) ??
+        (this.subject.of === "policy" ? policyProblem(found, filter, filters) : undefined))
+      : `this controller does not have the trigger ${Object.keys(trigger).join(", ")}`;
+    const [ofFilter] =
+      // A condition that is not known cannot be left out: more pods would match.
+      unknown.length > 0
+        ? [`this controller does not have the filter ${unknown.join(", ")}`]
+        : this.filters.flatMap(({ entry, settings }) => entry.problem?.(settings) ?? []);
+    if (ofFilter !== undefined) this.problem = { reason: "InvalidFilter", message: ofFilter };
+    else if (ofAction !== undefined) this.problem = { reason: "InvalidAction", message: ofAction };
+    else if (ofTrigger !== undefined) this.problem = { reason: "InvalidTrigger", message: ofTrigger };
+  }
+
+  /** What its status has, apart from what depends on other policies. */
+  get view() {
+    const { problem, matchedPods, isWatching, lastRunMs, failures, queue, filterErrors } = this;
+    const [example] = filterErrors.values();
+    return {
+      ...(problem === undefined ? {} : { problem }),
+      subject: this.subject.of === "policy" ? ("policy" as const) : ("pod" as const),
+      matchedPods,
+      isWatching,
+      ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
+      ...(lastRunMs === undefined ? {} : { lastRunMs }),
+      failures,
+      ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
+    };
   }
 
   /** Whether it does anything. */
@@ -62,6 +125,12 @@ export class PolicyState {
     return this.trigger?.entry.isRequest ?? false;
   }
 
+  /** Returns for what the pod's trigger is due once; undefined: for each time. */
+  onceOf(pod: PolicyPod): OnceSubject | undefined {
+    const { entry, settings } = this.trigger ?? {};
+    return entry?.once?.(settings as never, pod);
+  }
+
   get matchedPods(): number {
     return this.doneMs.size;
   }
@@ -70,39 +139,105 @@ export class PolicyState {
     return this.doneMs.has(podUID);
   }
 
-  /** Checks the filters: those that change with time, or the others. */
+  /** Checks the filters: those that change with time, or the others. A pod for which one cannot be evaluated does not match. */
   matches(pod: PolicyPod, context: FilterContext, timed: boolean): boolean {
-    return this.filters.every(
-      ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
-    );
+    try {
+      const matches = this.filters.every(
+        ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
+      );
+      this.filterErrors.delete(pod.uid);
+      return matches;
+    } catch (error) {
+      const cause = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+      this.filterErrors.set(pod.uid, `pod ${pod.namespace}/${pod.name}: ${cause}`);
+      return false;
+    }
   }
 
   /** Adds a pod that matches, or updates it. @param doneMs until when a new one is done */
   set(pod: PolicyPod, doneMs: () => number): void {
-    const done = this.doneMs.get(pod.uid) ?? doneMs();
-    this.doneMs.set(pod.uid, done);
-    this.schedule(pod, done);
+    this.setDone(this.doneMs.get(pod.uid) ?? doneMs(), pod);
+    this.watch(pod);
   }
 
+  /** Makes the policy the subject. @param doneMs until when it is done */
+  setSelf(doneMs: number): void {
+    this.setDone(doneMs);
+  }
+
+  /**
+   * Records when a request to the policy was accepted last, and schedules its pods.
+   * @param podOf returns a pod by its UID
+   * @returns whether it was another request
+   */
+  fire(timeMs: number | undefined, podOf: (uid: string) => PolicyPod | undefined): boolean {
+    if (timeMs === undefined || timeMs === this.firedMs) return false;
+    this.firedMs = timeMs;
+    for (const [uid, doneMs] of this.doneMs) {
+      const pod = podOf(uid);
+      if (pod) this.setDone(doneMs, pod);
+    }
+    return true;
+  }
+
+  /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
+    if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
     return this.doneMs.delete(podUID);
   }
 
   /** Marks what was due as done, and schedules the next. */
-  done(pod: PolicyPod, dueMs: number, nowMs: number): void {
-    const done = this.trigger?.entry.done(dueMs, nowMs) ?? nowMs;
-    this.doneMs.set(pod.uid, done);
-    this.schedule(pod, done);
+  done(pod: PolicyPod | undefined, dueMs: number, nowMs: number): void {
+    this.setDone(this.trigger?.entry.done(dueMs, nowMs) ?? nowMs, pod);
+  }
+
+  /** Removes a pod that does not exist any longer. @returns whether it matched, or its filters failed */
+  remove(podUID: string): boolean {
+    const hadError = this.filterErrors.delete(podUID);
+    return this.delete(podUID) || hadError;
+  }
+
+  /** Whether the trigger depends on readings. */
+  get isWatching(): boolean {
+    return this.trigger?.entry.watch !== undefined;
+  }
+
+  private watch(pod: PolicyPod): void {
+    const { entry, settings } = this.trigger ?? {};
+    if (!entry?.watch || settings === undefined) return;
+    const { containers } = (this.policy.spec.filter ?? {}) as { readonly containers?: readonly string[] };
+    this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
   }
 
   fail(failure: PolicyFailure): void {
     this.failures = [failure, ...this.failures].slice(0, MAX_FAILURES);
   }
 
-  private schedule(pod: PolicyPod, afterMs: number): void {
+  /** Sets until when a subject is done, and schedules its next time. @param pod undefined: the policy */
+  private setDone(doneMs: number, pod?: PolicyPod): void {
     const { entry, settings } = this.trigger ?? {};
-    const context = { policyUID: this.policy.uid, pod };
-    this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
+    const { firedMs, policy } = this;
+    const subjectUID = pod?.uid ?? policy.uid;
+    this.doneMs.set(subjectUID, doneMs);
+    const context = { policyUID: policy.uid, ...(firedMs === undefined ? {} : { firedMs }) };
+    const nextMs = pod
+      ? entry?.next(settings as never, { ...context, pod }, doneMs)
+      : entry?.nextOfPolicy?.(settings as never, policy.uid, doneMs);
+    this.queue.set(subjectUID, nextMs);
   }
+}
+
+/** Returns why trigger and filters cannot select for an action on the policy as a whole. */
+function policyProblem(
+  { name, entry }: { readonly name: string; readonly entry: Trigger },
+  filter: object,
+  filters: Tables["filters"],
+): string | undefined {
+  if (!entry.nextOfPolicy)
+    return `the trigger ${name} is due for a pod, and the action does not work on pods`;
+  const unrecorded = Object.keys(filter).filter((one) => filters[one]?.matchesRecorded === undefined);
+  return unrecorded.length === 0
+    ? undefined
+    : `the filter ${unrecorded.join(", ")} selects no Checkpoints: they do not record it of their pods`;
 }

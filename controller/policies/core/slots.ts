@@ -91,12 +91,12 @@ export class Slots {
   /** Stops counting what the cache did not confirm in time. @returns the pods that have no open one any longer */
   expire(nowMs: number): readonly string[] {
     const pods: string[] = [];
-    for (let key = this.unconfirmed.first; key !== undefined; key = this.unconfirmed.first) {
-      if ((this.unconfirmed.firstMs ?? 0) > nowMs) break;
+    for (;;) {
+      const key = this.unconfirmed.firstDue(nowMs);
+      if (key === undefined) return pods;
       const pod = this.delete(key);
       if (pod !== undefined) pods.push(pod);
     }
-    return pods;
   }
 
   private add(key: string, slot: Slot): void {

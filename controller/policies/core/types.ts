@@ -1,5 +1,6 @@
 /** What the policy engine knows about policies, pods and Checkpoints. Times are in ms since the epoch. */
-import type { PolicySpec } from "../../../api";
+import type { MemoryWatch, PolicySpec } from "../../../api";
+import type { PodFields } from "../../../config/cel";
 
 /** The part of a policy that the engine evaluates. A trigger, filter or action is looked up by its field's name. */
 export interface Policy {
@@ -30,11 +31,37 @@ export interface PolicyPod {
   readonly phase: string;
   /** Since when all containers run. Undefined if one does not. */
   readonly runningSinceMs?: number;
+  /** Since when it is Ready. Undefined if it is not. */
+  readonly readySinceMs?: number;
+  /** What it has in common with the other pods of its owner that have the same pod template. */
+  readonly revision: OnceSubject;
+  /** Memory limits in bytes, by container, of those that have one. */
+  readonly memoryLimits: Readonly<Record<string, number>>;
+  /** Memory limit of the pod itself, in bytes. */
+  readonly podMemoryLimit?: number;
+  /** When its memory last crossed the thresholds of policies, by their UIDs. */
+  readonly crossings?: Readonly<Record<string, number>>;
   /** Restarts of all containers. */
   readonly restarts: number;
   readonly containers: readonly string[];
+  /** What expressions read, as `readableFields` returns it. Without it they fail, and the pod does not match. */
+  readonly fields?: PodFields;
   /** When a user requested a checkpoint, by the annotation of the pod or its workload. */
   readonly requestedMs?: number;
+}
+
+/** For what a trigger is due once. */
+export interface OnceSubject {
+  /** Identifies it in the namespace, also after it was deleted. */
+  readonly id: string;
+  /** Name of the pod, or of its owner. */
+  readonly name: string;
+}
+
+/** What a Checkpoint records of its pod, which may have been deleted. */
+export interface RecordedPod extends Pick<PolicyPod, "namespace" | "owner"> {
+  /** Whether the pod was seen. If not, nothing is known about its owner. */
+  readonly isKnown: boolean;
 }
 
 /** A Checkpoint, of any client. */
@@ -58,10 +85,15 @@ export interface CheckpointFact {
   readonly message?: string;
 }
 
+/** What is watched of a pod's memory. */
+export type PodWatch = Pick<MemoryWatch, "forSeconds" | "thresholds">;
+
 /** Context of a trigger for one pod. */
 export interface TriggerContext {
   readonly policyUID: string;
   readonly pod: PolicyPod;
+  /** When a request to the policy was accepted last. */
+  readonly firedMs?: number;
 }
 
 /** When an action is due. `S` is the type of its settings in `spec.trigger`. */
@@ -70,8 +102,20 @@ export interface Trigger<S = never> {
   problem?(settings: S): string | undefined;
   /** Returns the first time after `afterMs` at which it is due for the pod. Undefined: never. */
   next(settings: S, context: TriggerContext, afterMs: number): number | undefined;
+  /** Returns it for the policy as a whole. Default: it is due for pods only. */
+  nextOfPolicy?(settings: S, policyUID: string, afterMs: number): number | undefined;
   /** Whether it is a request: what was due before the pod matched is still due, within the deadline. */
   readonly isRequest?: true;
+  /**
+   * For what it is due once: the first pod that is due gets the Checkpoint, whose name is computed from it. Default: for
+   * each pod and time.
+   */
+  once?(settings: S, pod: PolicyPod): OnceSubject;
+  /**
+   * Returns what is watched of a pod's memory, or why it can never be due for the pod.
+   * @param containers names of those that the filter selects. Undefined: all
+   */
+  watch?(settings: S, pod: PolicyPod, containers: readonly string[] | undefined): PodWatch | string;
   /** Returns the time up to which it is done, after it was due. Later ones are still due. */
   done(dueMs: number, nowMs: number): number;
 }
@@ -84,11 +128,37 @@ export interface FilterContext {
 
 /** Which pods match. `S` is the type of its settings in `spec.filter`. */
 export interface Filter<S = never> {
+  /** Returns why it can match no pod; undefined if it can. */
+  problem?(settings: S): string | undefined;
   /** Whether the result changes with time. It is then evaluated when a pod is due, too. */
   readonly timed?: true;
   /** Its settings if the policy has none. Default: all pods match. */
   readonly unset?: unknown;
+  /** @throws Error if it cannot be evaluated for the pod. The pod does not match, and the policy reports it */
   matches(settings: S, pod: PolicyPod, context: FilterContext): boolean;
+  /** Whether a Checkpoint of the pod matches. Default: Checkpoints do not record what it reads. */
+  matchesRecorded?(settings: S, pod: RecordedPod, context: FilterContext): boolean;
+}
+
+/** An action that is due for the policy as a whole. */
+export interface PolicyRun {
+  readonly policy: Policy;
+  readonly dueMs: number;
+  readonly startMs: number;
+}
+
+/** What an action is executed for, and what the engine must know of it. */
+export interface ActionSubject {
+  /** Default: `pod`. `suspendedWorkload`: a workload without pods because a policy suspended it. `policy`: the policy as a whole. */
+  readonly of?: "pod" | "suspendedWorkload" | "policy";
+  /** All pods of a workload are due at the same time. */
+  readonly isTogether?: true;
+  /** It creates no Checkpoint, so those of the pod do not delay it. */
+  readonly withoutCheckpoint?: true;
+  /** It creates no Checkpoint: spacing and backoff do not apply. It waits for an open Checkpoint of the pod. */
+  readonly withoutSpacing?: true;
+  /** Returns why no action of this kind can start now, while others can. Undefined: one can. */
+  full?(nowMs: number): string | undefined;
 }
 
 /** An action that is due for a pod and may start. */
@@ -100,24 +170,6 @@ export interface Run {
   /** `namespace/name` of the Checkpoint. The same for the same policy, pod and time, in each process. */
   readonly key: string;
 }
-
-/** What identifies a run, and its pod. */
-export interface RunId {
-  readonly policy: { readonly uid: string };
-  readonly pod: { readonly namespace: string; readonly name: string };
-  readonly key: string;
-}
-
-/** What limits an action. */
-export interface ActionLimits {
-  /** Whether it creates no Checkpoint: spacing and backoff, which are of Checkpoints, do not apply. */
-  readonly takesNone?: true;
-  /** Returns why no action of this kind can start now, while others can. Undefined: one can. */
-  full?(nowMs: number): string | undefined;
-}
-
-/** Maximum length of a message in the status. */
-export const MAX_MESSAGE = 1024;
 
 /** Returns the entry of a table for a field of a policy, with the field's settings. */
 export function entryOf<T>(

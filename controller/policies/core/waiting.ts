@@ -103,22 +103,19 @@ export class Waiting {
 
   /** Makes the runs ready whose delay has passed. */
   wake(nowMs: number): void {
-    for (let id = this.delays.first; id !== undefined; id = this.delays.first) {
-      if ((this.delays.firstMs ?? 0) > nowMs) return;
+    for (let id = this.delays.firstDue(nowMs); id !== undefined; id = this.delays.firstDue(nowMs))
       this.again(id);
-    }
   }
 
   /** Removes the runs whose deadline has passed. @returns them, with what they waited for */
   expire(nowMs: number): readonly { readonly run: Run; readonly cause: string }[] {
     const expired: Entry[] = [];
-    for (let id = this.deadlines.first; id !== undefined; id = this.deadlines.first) {
-      const entry = this.entries.get(id);
-      if (!entry || (this.deadlines.firstMs ?? 0) > nowMs) break;
+    for (;;) {
+      const entry = this.entries.get(this.deadlines.firstDue(nowMs) ?? "");
+      if (!entry) return expired;
       expired.push(entry);
       this.remove(entry.run);
     }
-    return expired;
   }
 
   /**

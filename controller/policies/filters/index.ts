@@ -1,6 +1,7 @@
 /** Filters by their field in `spec.filter` of a policy. A pod must match all. */
 import type { Filter } from "../core/types";
 import { containers } from "./containers";
+import { expression } from "./expression";
 import { minRunningSeconds } from "./min-running-seconds";
 import { namespaces, namespaceSelector } from "./namespaces";
 import { owners } from "./owners";
@@ -17,4 +18,6 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
   minRunningSeconds,
   restarts,
   phases,
+  // The last one: it costs most, and only pods that match the others are evaluated.
+  expression,
 };

@@ -46,6 +46,11 @@ function ticksOf({ cron = "", timeZone = "UTC" }: HeartbeatTrigger): CronTicks {
   return ticks;
 }
 
+/** Returns the time over which the pods are spread, in seconds. */
+export function jitterOf({ intervalSeconds, jitterSeconds }: HeartbeatTrigger): number {
+  return jitterSeconds ?? intervalSeconds ?? CRON_JITTER_SECONDS;
+}
+
 /** Periodic: by an interval that is aligned to the clock, or by cron. Each pod has a fixed delay within the jitter. */
 export const heartbeat: Trigger<HeartbeatTrigger> = {
   problem(settings) {
@@ -61,17 +66,21 @@ export const heartbeat: Trigger<HeartbeatTrigger> = {
     }
   },
 
-  next(settings, { policyUID, pod }, afterMs) {
-    const { intervalSeconds, jitterSeconds = intervalSeconds ?? CRON_JITTER_SECONDS } = settings;
-    const delayMs = Math.floor(fractionOf(`${policyUID}/${pod.uid}`) * jitterSeconds * 1000);
-    if (intervalSeconds === undefined) {
-      const tickMs = ticksOf(settings).after(afterMs - delayMs);
-      return tickMs === undefined ? undefined : tickMs + delayMs;
-    }
-    const intervalMs = intervalSeconds * 1000;
-    return (Math.floor((afterMs - delayMs) / intervalMs) + 1) * intervalMs + delayMs;
-  },
+  next: (settings, { policyUID, pod }, afterMs) => nextOf(settings, `${policyUID}/${pod.uid}`, afterMs),
+  nextOfPolicy: nextOf,
 
   // Of several missed ticks, one is made up.
   done: (dueMs, nowMs) => Math.max(dueMs, nowMs),
 };
+
+/** @param subject has a fixed delay within the jitter */
+function nextOf(settings: HeartbeatTrigger, subject: string, afterMs: number): number | undefined {
+  const { intervalSeconds } = settings;
+  const delayMs = Math.floor(fractionOf(subject) * jitterOf(settings) * 1000);
+  if (intervalSeconds === undefined) {
+    const tickMs = ticksOf(settings).after(afterMs - delayMs);
+    return tickMs === undefined ? undefined : tickMs + delayMs;
+  }
+  const intervalMs = intervalSeconds * 1000;
+  return (Math.floor((afterMs - delayMs) / intervalMs) + 1) * intervalMs + delayMs;
+}

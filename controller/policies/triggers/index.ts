@@ -2,5 +2,8 @@
 import type { Trigger } from "../core/types";
 import { heartbeat } from "./heartbeat";
 import { manual } from "./manual";
+import { memory } from "./memory";
+import { startup } from "./startup";
+import { webhook } from "./webhook";
 
-export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual };
+export const TRIGGERS: Readonly<Record<string, Trigger>> = { heartbeat, manual, startup, memory, webhook };

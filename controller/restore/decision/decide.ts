@@ -43,14 +43,16 @@ export function candidates(
   checkpoints: readonly CheckpointObject[],
 ): readonly CheckpointObject[] {
   if (from !== LATEST) return checkpoints.filter(({ metadata }) => metadata.name === from);
-  const same = checkpoints
-    .filter((one) => isUsable(one) && matchWorkload(pod, one) === "same")
-    .toSorted(newestFirst);
-  const sources = new Set<string>();
-  return same.filter(({ spec, status }) => {
+  // A pod can have tens of thousands, of which only the newest counts: they are not sorted.
+  const newest = new Map<string, Timed>();
+  for (const checkpoint of checkpoints) {
+    if (!isUsable(checkpoint) || matchWorkload(pod, checkpoint) !== "same") continue;
+    const { spec, status } = checkpoint;
     const source = status.podUID ?? spec.podRef.name;
-    return !sources.has(source) && sources.add(source);
-  });
+    const [known, one] = [newest.get(source), timed(checkpoint)];
+    if (known === undefined || newestFirst(one, known) < 0) newest.set(source, one);
+  }
+  return [...newest.values()].toSorted(newestFirst).map(({ checkpoint }) => checkpoint);
 }
 
 /**
@@ -97,9 +99,9 @@ function noCandidate(
   if (pod.owner?.kind === "DaemonSet")
     return none(`${LATEST} does not apply to pods of a DaemonSet: name a Checkpoint`);
   const others = checkpoints.filter((one) => isUsable(one) && matchWorkload(pod, one) === "otherTemplate");
-  const [newest] = others.toSorted(newestFirst);
+  const [newest] = others.map(timed).toSorted(newestFirst);
   if (newest === undefined) return none(`no completed Checkpoint of ${workload} exists`);
-  const reason = `Checkpoint ${newest.metadata.name} of ${workload} has another pod template; name it to restore it`;
+  const reason = `Checkpoint ${newest.checkpoint.metadata.name} of ${workload} has another pod template; name it to restore it`;
   return { reason, cause: "OtherTemplate" };
 }
 
@@ -112,8 +114,17 @@ function isUsable({ metadata, status }: CheckpointObject): boolean {
   return metadata.deletionTimestamp === undefined && phaseOf(status) === "completed";
 }
 
+/** A Checkpoint and when it was completed, ms since the epoch. */
+interface Timed {
+  readonly checkpoint: CheckpointObject;
+  readonly completedMs: number;
+}
+
+function timed(checkpoint: CheckpointObject): Timed {
+  return { checkpoint, completedMs: Date.parse(checkpoint.status.completionTime ?? "") || 0 };
+}
+
 /** Orders by time, newest first, then by name, so that all replicas choose the same Checkpoint. */
-function newestFirst(a: CheckpointObject, b: CheckpointObject): number {
-  const time = ({ status }: CheckpointObject) => Date.parse(status.completionTime ?? "") || 0;
-  return time(b) - time(a) || (a.metadata.name < b.metadata.name ? -1 : 1);
+function newestFirst(a: Timed, b: Timed): number {
+  return b.completedMs - a.completedMs || (a.checkpoint.metadata.name < b.checkpoint.metadata.name ? -1 : 1);
 }

@@ -6,7 +6,6 @@ export { mutation } from "./mutation";
 export { original, type Placements } from "./placement";
 export {
   matchWorkload,
-  deploymentOf,
   projectAdmittedPod,
   readRequest,
   selectorOf,

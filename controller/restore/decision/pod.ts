@@ -1,10 +1,7 @@
-import { containersOf, ownerOf, type CheckpointObject } from "../../checkpoints/objects";
+import { containersOf, type CheckpointObject } from "../../checkpoints/objects";
+import { DEPLOYMENT_HASH, deploymentOf, ownerOf, REVISION_HASH } from "../../checkpoints/owner";
 import { FALLBACKS, LATEST, REQUEST, type Fallback, type OwnerIdentity } from "../../../api";
 import { itemsAt, textAt, textsAt, type Json } from "../../../kube";
-
-/** Labels that carry the hash of the pod template: of Deployments, of StatefulSets and DaemonSets. */
-const DEPLOYMENT_HASH = "pod-template-hash";
-const REVISION_HASH = "controller-revision-hash";
 
 /** Number of characters that the API server appends to `generateName`, and how many it keeps. */
 const SUFFIX = 5;
@@ -69,12 +66,6 @@ export function workloadOf(pod: AdmittedPod): string {
 /** Returns the hash of the pod template of a ReplicaSet's pod, as its Deployment sets it. */
 export function templateHashOf({ labels }: AdmittedPod): string | undefined {
   return labels[DEPLOYMENT_HASH];
-}
-
-/** Returns the name of the ReplicaSet's Deployment, or its own name if it has none. */
-export function deploymentOf(replicaSet: string, hash: string | undefined): string {
-  const end = `-${hash}`;
-  return hash !== undefined && replicaSet.endsWith(end) ? replicaSet.slice(0, -end.length) : replicaSet;
 }
 
 function hasPrefix(generateName: string | undefined, podName: string): boolean {

@@ -90,6 +90,15 @@ func (n *Node) Within(t *testing.T, groups ...string) {
 // Act sets what each action does before its work.
 func (n *Node) Act(t *testing.T, commands string) { n.write(t, "act", commands, 0o600) }
 
+// Touch creates an empty file in the directory in which the commands of Act run.
+func (n *Node) Touch(t *testing.T, name string) { n.write(t, name, "", 0o600) }
+
+// Has says if that directory has a file.
+func (n *Node) Has(name string) bool {
+	_, err := os.Stat(filepath.Join(n.directory, name))
+	return err == nil
+}
+
 // Command returns the command of a process that uses the GPU. Call Begun after its start.
 func (n *Node) Command() *exec.Cmd {
 	return exec.Command("/bin/sh", "-c", holder, n.directory, n.device)

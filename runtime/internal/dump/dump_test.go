@@ -335,6 +335,24 @@ func TestTakeStopsProcessesOnlyAfterTheCheckpointIsWritten(t *testing.T) {
 	})
 }
 
+func TestTakeDoesNotStopProcessesThatRanOnAfterTheDump(t *testing.T) {
+	// The checksum of this file takes long enough for others to thaw a container meanwhile, as the watchdog after its limit.
+	run(t, `truncate -s 2G "$images/pages-2.img"`, func(t *testing.T, f fixture) {
+		f.request.Stop = true
+		go func() {
+			work := filepath.Join(f.node.Checkpoints, WorkPrefix+"cp", "work")
+			for _, wanted := range []bool{true, false} {
+				for found := !wanted; found != wanted; time.Sleep(time.Millisecond) {
+					_, err := os.Stat(work)
+					found = err == nil
+				}
+			}
+			_ = freezer.Thaw(context.Background(), []freezer.Cgroup{f.groups[1].Cgroup})
+		}()
+		f.fails(t, ReasonInterrupted, "was thawed")
+	})
+}
+
 func TestTakeRefusesBeforeTheFreeze(t *testing.T) {
 	run(t, "exit 99", func(t *testing.T, f fixture) {
 		good := f.request

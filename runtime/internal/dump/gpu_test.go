@@ -83,6 +83,20 @@ func TestTakeDumpsAProcessThatIsOffItsGPU(t *testing.T) {
 	})
 }
 
+func TestTheReturnOfAGPUDoesNotCountForTheLimit(t *testing.T) {
+	runGPU(t, "", func(t *testing.T, f fixture, node *cudatest.Node, pid int) {
+		f.request.FreezeMilliseconds = 2000
+		// Longer than the watchdog would wait for a thaw.
+		node.Act(t, `[ $action != restore ] || sleep 6`)
+		_, err := Take(context.Background(), f.node, f.request)
+		must(t, err)
+		uses(t, node, pid)
+		if got := node.Actions(t); got != "lock checkpoint restore unlock" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 func TestAProcessHasItsGPUAgainAfterAFailedDump(t *testing.T) {
 	runGPU(t, `case $id in *trainer) exit 9;; esac`, func(t *testing.T, f fixture, node *cudatest.Node, pid int) {
 		f.fails(t, ReasonDump, "")

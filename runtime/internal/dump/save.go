@@ -117,13 +117,7 @@ func (j *job) freezeAndSave(ctx context.Context, cgroups []freezer.Cgroup, entry
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	for i, each := range cgroups {
-		// CRIU that was killed, or a user's `ctr tasks resume`, thaws a container: the moment is lost.
-		if frozen, err := each.Frozen(); err != nil || !frozen {
-			return &Error{Reason: ReasonInterrupted, Container: j.containers[i].Name, Err: errors.Join(errors.New("was thawed during the dump"), err)}
-		}
-	}
-	return nil
+	return j.checkFrozen(cgroups)
 }
 
 // freezeError returns the *Error of a failed freeze.

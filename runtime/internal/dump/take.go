@@ -206,6 +206,9 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 		// The processes end for good: everything must be on disk before.
 		metadata.FrozenNanoseconds = time.Since(begin).Nanoseconds() + j.pre.FrozenNanoseconds
 		if err = j.complete(metadata); err == nil {
+			err = j.standStill(watch, cgroups)
+		}
+		if err == nil {
 			stopping = true
 			err = kill(cgroups)
 		}
@@ -215,7 +218,7 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	// From here on the end of the watchdog is expected.
 	cancel(nil)
-	thawError := j.thaw(ctx, &watch.Entry, err == nil, stopping)
+	thawError := j.thaw(ctx, watch, err == nil, stopping)
 	frozen := time.Since(begin)
 	timer.Stop()
 	endError := watch.End()
@@ -236,7 +239,8 @@ func (j *job) capture(ctx context.Context) (*checkpoint.Checkpoint, error) {
 	}
 	if err != nil {
 		if !stopping {
-			_ = os.RemoveAll(filepath.Join(j.node.Checkpoints, j.request.UID))
+			// Take deletes it. Half deleted it must not have the name of a checkpoint.
+			_ = os.Rename(filepath.Join(j.node.Checkpoints, j.request.UID), j.work)
 		}
 		return nil, err
 	}
@@ -247,18 +251,40 @@ func (j *job) deadlineError() *Error {
 	return &Error{Reason: ReasonDeadline, Err: fmt.Errorf("the containers were frozen for %v", time.Duration(j.request.FreezeMilliseconds)*time.Millisecond)}
 }
 
+// standStill returns an error if containers ran since the dump, which can take long to write: processes that ran on must not be
+// ended. After a success the watchdog lets them stand still until they are killed.
+func (j *job) standStill(watch *guard.Guard, cgroups []freezer.Cgroup) error {
+	if err := watch.Extend(thawAllowance); err != nil {
+		return &Error{Reason: ReasonInterrupted, Err: err}
+	}
+	return j.checkFrozen(cgroups)
+}
+
+// checkFrozen returns an error if a container is not frozen any more. CRIU that was killed, or a user's `ctr tasks resume`, thaws
+// one: the moment is lost.
+func (j *job) checkFrozen(cgroups []freezer.Cgroup) error {
+	for i, each := range cgroups {
+		if frozen, err := each.Frozen(); err != nil || !frozen {
+			return &Error{Reason: ReasonInterrupted, Container: j.containers[i].Name, Err: errors.Join(errors.New("was thawed during the dump"), err)}
+		}
+	}
+	return nil
+}
+
 // thaw thaws the containers and gives their processes the GPUs back, unless they were killed. Only after a success it is sure
 // that no process of CRIU exists, which must end before.
-func (j *job) thaw(ctx context.Context, entry *guard.Entry, success, killed bool) error {
+func (j *job) thaw(ctx context.Context, watch *guard.Guard, success, killed bool) error {
 	begin := time.Now()
 	defer func() { j.timings.Thaw = time.Since(begin).Nanoseconds() }()
-	if success && thawOnce(ctx, entry.Cgroups) == nil {
-		if killed {
-			return nil
+	if !success || thawOnce(ctx, watch.Entry.Cgroups) != nil {
+		if err := guard.Thaw(context.WithoutCancel(ctx), &watch.Entry); err != nil {
+			return err
 		}
-		return guard.ReturnGPUs(ctx, entry)
 	}
-	return guard.Release(context.WithoutCancel(ctx), entry)
+	if killed {
+		return nil
+	}
+	return watch.ReturnGPUs(ctx)
 }
 
 // reasonOf prefers the cause that ended the context: what failed then is its consequence.

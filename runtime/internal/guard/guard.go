@@ -22,6 +22,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/criu"
 	"cedana.ai/cdk/runtime/internal/cuda"
 	"cedana.ai/cdk/runtime/internal/freezer"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 	"golang.org/x/sys/unix"
 )
@@ -60,7 +61,9 @@ const (
 	calmTime = 50 * time.Millisecond
 	// gpuTime bounds how long processes may take to get their GPUs back. 1 GB took 0.2 s and a fixed part 0.4 s (NVIDIA H200).
 	gpuTime = 5 * time.Minute
-	// releaseTime bounds all attempts of a release, after CRIU had its time.
+	// gpuAllowance is what the service may take longer than gpuTime before the watchdog acts.
+	gpuAllowance = 10 * time.Second
+	// releaseTime bounds all attempts of a thaw, after CRIU had its time.
 	releaseTime = time.Minute
 )
 
@@ -98,16 +101,11 @@ func parse(data []byte) (*Entry, error) {
 
 // NewEntry returns an entry for this boot with a new mark.
 func NewEntry(uid, directory string, cgroups []freezer.Cgroup) (Entry, error) {
-	boot, err := bootID()
+	boot, err := proc.BootID()
 	return Entry{
 		Version: entryVersion, UID: uid, BootID: boot, Mark: criu.NewMark(), ServiceCgroup: criu.CgroupOf(os.Getpid()),
 		Cgroups: cgroups, Directory: directory,
 	}, err
-}
-
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(data)), err
 }
 
 // target returns the processes of CRIU. The group's number can belong to another program once all of them have ended; then
@@ -127,9 +125,17 @@ func sinceBoot() time.Duration {
 // left returns how long CRIU may still take.
 func (e *Entry) left() time.Duration { return max(time.Duration(e.KillAfter)-sinceBoot(), 0) }
 
-// Release waits for the end of CRIU until entry.KillAfter, kills what is left of it, and thaws the containers. It retries
-// until no process of the run exists and nothing is frozen, for at most a minute. Then it gives processes their GPUs back.
+// Release thaws the containers, as Thaw does, and gives processes their GPUs back.
 func Release(ctx context.Context, entry *Entry) error {
+	if err := Thaw(ctx, entry); err != nil {
+		return err
+	}
+	return returnGPUs(ctx, entry)
+}
+
+// Thaw waits for the end of CRIU until entry.KillAfter, kills what is left of it, and thaws the containers. It retries until no
+// process of the run exists and nothing is frozen, for at most a minute.
+func Thaw(ctx context.Context, entry *Entry) error {
 	// What does not end in time, or cannot be found, is the kill's task.
 	_ = entry.target().Wait(ctx, entry.left())
 	ctx, cancel := context.WithTimeout(ctx, releaseTime)
@@ -145,14 +151,14 @@ func Release(ctx context.Context, entry *Entry) error {
 		case <-time.After(calmTime):
 		}
 		if err == nil && calm(entry) {
-			return ReturnGPUs(ctx, entry)
+			return nil
 		}
 	}
 }
 
-// ReturnGPUs gives the processes their GPUs back, also when the context has ended. The containers must be thawed: the processes
+// returnGPUs gives the processes their GPUs back, also when the context has ended. The containers must be thawed: the processes
 // take part.
-func ReturnGPUs(ctx context.Context, entry *Entry) error {
+func returnGPUs(ctx context.Context, entry *Entry) error {
 	if len(entry.GPU) == 0 {
 		return nil
 	}
@@ -220,7 +226,7 @@ func (j Journal) Recover(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := bootID()
+	boot, err := proc.BootID()
 	if err != nil {
 		return nil, err
 	}

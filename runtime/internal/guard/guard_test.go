@@ -232,6 +232,78 @@ func TestEndAfterTheWatchdogActed(t *testing.T) {
 	}
 }
 
+func TestExtendSaysWhetherTheWatchdogActed(t *testing.T) {
+	entry, err := NewEntry("cp", "/nonexistent/work", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func(limit time.Duration) *Guard {
+		g, err := Begin(Journal(t.TempDir()), entry, limit, "/proc/self/exe", WatchdogCommand)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	long := begin(time.Hour)
+	for range 2 {
+		if err := long.Extend(time.Hour); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := long.End(); err != nil {
+		t.Error(err)
+	}
+	short := begin(time.Millisecond)
+	<-short.Died()
+	if err := short.Extend(time.Hour); !errors.Is(err, ErrReleased) {
+		t.Errorf("after the watchdog acted: got %v", err)
+	}
+	killed := begin(time.Hour)
+	_ = killed.command.Process.Kill()
+	<-killed.Died()
+	if err := killed.Extend(time.Hour); err == nil || errors.Is(err, ErrReleased) {
+		t.Errorf("after the watchdog was killed: got %v", err)
+	}
+	if err := killed.End(); err != nil {
+		t.Error(err)
+	}
+	if err := short.End(); !errors.Is(err, ErrReleased) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAWatchdogThatDoesNotAnswerIsKilled(t *testing.T) {
+	entry, err := NewEntry("cp", "/nonexistent/work", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Begin(Journal(t.TempDir()), entry, time.Hour, "/proc/self/exe", WatchdogCommand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := answerTime
+	answerTime = 200 * time.Millisecond
+	t.Cleanup(func() { answerTime = before })
+	if err := g.command.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Extend(time.Hour); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("got %v", err)
+	}
+	<-g.Died()
+	if err := g.End(); err != nil {
+		t.Error(err)
+	}
+	answerTime = before
+	if g, err = Begin(Journal(t.TempDir()), entry, time.Hour, "/proc/self/exe", WatchdogCommand); err != nil {
+		t.Fatal(err)
+	}
+	answerTime = 200 * time.Millisecond
+	if err := errors.Join(g.command.Process.Signal(syscall.SIGSTOP), g.End()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRecoverReportsWhatItCannotRead(t *testing.T) {
 	dir := t.TempDir()
 	journal := Journal(dir)

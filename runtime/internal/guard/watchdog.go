@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,9 +27,17 @@ type order struct {
 const (
 	ready = "ready\n"
 	done  = "done\n"
-	// startTime is how long a watchdog may take to start. It took 5 to 40 ms.
-	startTime = 20 * time.Second
+	// acts is written by a watchdog that begins to release the containers.
+	acts = "acts\n"
 )
+
+var (
+	errActs   = errors.New("it releases the containers")
+	errSilent = errors.New("it does not answer")
+)
+
+// answerTime is how long a watchdog may take to start, or to take another limit. Its start took 5 to 40 ms. A test shortens it.
+var answerTime = 20 * time.Second
 
 // Exit codes of a watchdog.
 const (
@@ -47,6 +56,7 @@ type Guard struct {
 	journal Journal
 	command *exec.Cmd
 	stdin   io.WriteCloser
+	stdout  *bufio.Reader
 	// ended is closed when the watchdog has ended with err.
 	ended chan struct{}
 	err   error
@@ -84,25 +94,8 @@ func (g *Guard) start(limit time.Duration, program string, args []string) error 
 	if err := g.command.Start(); err != nil {
 		return err
 	}
-	g.stdin = stdin
-	started := make(chan error, 1)
-	go func() {
-		err := json.NewEncoder(stdin).Encode(order{g.Entry, limit})
-		line := ""
-		if err == nil {
-			line, err = bufio.NewReader(stdout).ReadString('\n')
-		}
-		if err == nil && line != ready {
-			err = fmt.Errorf("it wrote %.80q", line)
-		}
-		started <- err
-	}()
-	select {
-	case err = <-started:
-	case <-time.After(startTime):
-		err = errors.New("it does not become ready")
-	}
-	if err != nil {
+	g.stdin, g.stdout = stdin, bufio.NewReader(stdout)
+	if err := g.ask(func() error { return json.NewEncoder(stdin).Encode(order{g.Entry, limit}) }); err != nil {
 		_ = g.command.Process.Kill()
 		_ = g.command.Wait()
 		return err
@@ -114,16 +107,82 @@ func (g *Guard) start(limit time.Duration, program string, args []string) error 
 	return nil
 }
 
+// ask sends something to the watchdog and waits until it is ready.
+func (g *Guard) ask(send func() error) error {
+	answered := make(chan error, 1)
+	go func() {
+		line, err := "", send()
+		if err == nil {
+			line, err = g.stdout.ReadString('\n')
+		}
+		switch {
+		case err != nil || line == ready:
+		case line == acts:
+			err = errActs
+		default:
+			err = fmt.Errorf("it wrote %.80q", line)
+		}
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		return err
+	case <-time.After(answerTime):
+		return errSilent
+	}
+}
+
+// Extend replaces the watchdog's limit by one that begins now. It returns nil only if the watchdog has not acted, and will not
+// before that limit. It returns ErrReleased if it released the containers. A watchdog that does not answer is killed.
+func (g *Guard) Extend(limit time.Duration) error {
+	err := g.ask(func() error {
+		_, err := io.WriteString(g.stdin, limit.String()+"\n")
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, errActs) {
+		_ = g.command.Process.Kill()
+	}
+	<-g.ended
+	if released := outcome(g.err); released != nil {
+		return released
+	}
+	return fmt.Errorf("the watchdog ended: %w", err)
+}
+
+// ReturnGPUs gives processes their GPUs back after the containers were thawed, with a limit of its own: tens of GB take longer
+// than a thaw may. If the service dies meanwhile, the watchdog does it. A checkpoint is given up at End if the watchdog acted.
+func (g *Guard) ReturnGPUs(ctx context.Context) error {
+	if len(g.Entry.GPU) == 0 {
+		return nil
+	}
+	// Without a watchdog they are given back too.
+	_ = g.Extend(gpuTime + gpuAllowance)
+	return returnGPUs(ctx, &g.Entry)
+}
+
 // Died is closed when the watchdog has ended. If that is before End, it released the containers, or it was killed: then
 // the checkpoint must be given up.
 func (g *Guard) Died() <-chan struct{} { return g.ended }
 
 // End must be called when the containers are thawed and CRIU has ended. It ends the watchdog and removes the journal
-// entry. It returns ErrReleased if the watchdog acted before.
+// entry. It returns ErrReleased if the watchdog acted before. A watchdog that neither ends nor acts is killed.
 func (g *Guard) End() error {
-	_, _ = io.WriteString(g.stdin, done)
+	select {
+	case <-g.ended:
+	default:
+		err := g.ask(func() error {
+			_, err := io.WriteString(g.stdin, done)
+			return errors.Join(err, g.stdin.Close())
+		})
+		if errors.Is(err, errSilent) {
+			_ = g.command.Process.Kill()
+		}
+		<-g.ended
+	}
 	_ = g.stdin.Close()
-	<-g.ended
 	return errors.Join(outcome(g.err), g.journal.remove(g.Entry.UID))
 }
 
@@ -159,21 +218,48 @@ func Watchdog(stdin io.Reader, stdout io.Writer) int {
 	if _, err := io.WriteString(stdout, ready); err != nil {
 		return exitFailed
 	}
-	told := make(chan bool, 1)
-	go func() {
-		line, err := input.ReadString('\n')
-		told <- err == nil && line == done
-	}()
-	select {
-	case isDone := <-told:
-		if isDone {
-			return exitDone
-		}
-	case <-timer.C:
+	if waitUntilDue(input, stdout, timer) {
+		return exitDone
 	}
+	// The service may have died: then it needs no answer.
+	_, _ = io.WriteString(stdout, acts)
 	if err := Release(context.Background(), &given.Entry); err != nil {
 		fmt.Fprintf(os.Stderr, "watchdog of checkpoint %s: %v\n", given.Entry.UID, err)
 		return exitFailed
 	}
 	return exitReleased
+}
+
+// waitUntilDue returns true when the service says that it is done, and false when the watchdog must act: the time is over, or the
+// service has died. The service can replace the time that is left.
+func waitUntilDue(from *bufio.Reader, to io.Writer, timer *time.Timer) bool {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for {
+			line, err := from.ReadString('\n')
+			if err != nil {
+				return
+			}
+			lines <- line
+		}
+	}()
+	for {
+		select {
+		case line := <-lines:
+			if line == done {
+				return true
+			}
+			limit, err := time.ParseDuration(strings.TrimSuffix(line, "\n"))
+			if err != nil || limit <= 0 {
+				return false
+			}
+			timer.Reset(limit)
+			if _, err := io.WriteString(to, ready); err != nil {
+				return false
+			}
+		case <-timer.C:
+			return false
+		}
+	}
 }

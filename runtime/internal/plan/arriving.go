@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/arrival"
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/parts"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"cedana.ai/cdk/runtime/internal/strictjson"
 )
 
@@ -34,7 +36,8 @@ func (p *Pod) Arriving(of *Plan, container string) (*arrival.Memory, error) {
 	if !slices.Contains(of.Arriving, container) {
 		return nil, nil
 	}
-	if has, err := p.hasArrived(container); has || err != nil {
+	_, err := p.root.Lstat(path.Join(MemoryDirectory, container, arrivedFile))
+	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	found, err := arrival.Open(p.Path(MemoryDirectory, container))
@@ -42,14 +45,6 @@ func (p *Pod) Arriving(of *Plan, container string) (*arrival.Memory, error) {
 		err = fmt.Errorf("%s is missing: %s says that memory arrives", p.Path(MemoryDirectory, container), File)
 	}
 	return found, err
-}
-
-func (p *Pod) hasArrived(container string) (bool, error) {
-	_, err := p.root.Lstat(path.Join(MemoryDirectory, container, arrivedFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // SealArrived compares the memory of a container, all of which has arrived, with its checksums, and records that. After it,
@@ -60,22 +55,12 @@ func (p *Pod) SealArrived(of *Plan, c *checkpoint.Checkpoint, container string) 
 		return err
 	}
 	defer root.Close()
-	found := arrived{Files: map[string]Sealed{}}
-	if found.Boot, err = bootID(); err != nil {
+	found := arrived{}
+	if found.Boot, err = proc.BootID(); err != nil {
 		return err
 	}
-	for name, want := range c.Paths() {
-		if !pagesOf(name, container) {
-			continue
-		}
-		if found.Files[name], err = SealOf(root, name); err != nil {
-			return err
-		}
-		if stored, err := checkpoint.ArchiveOf(root, name); err != nil {
-			return err
-		} else if stored != want {
-			return fmt.Errorf("%s: %w", name, ErrChecksum)
-		}
+	if found.Files, err = seal(root, pagesOf(c, container), nil); err != nil {
+		return err
 	}
 	text, err := json.Marshal(found)
 	if err != nil {
@@ -92,17 +77,23 @@ func (p *Pod) SealArrived(of *Plan, c *checkpoint.Checkpoint, container string) 
 // ErrChecksum is returned for a file whose content is not what the metadata names.
 var ErrChecksum = errors.New("it has another checksum than " + checkpoint.File + " names")
 
-// pagesOf says if a path of a checkpoint is a file with pages of a container.
-func pagesOf(name, container string) bool {
-	return strings.HasPrefix(name, path.Join(checkpoint.Containers, container, checkpoint.Images)+"/") && parts.IsPages(name)
+// pagesOf returns the files with pages of a container, by path relative to the checkpoint's directory.
+func pagesOf(c *checkpoint.Checkpoint, container string) map[string]checkpoint.Archive {
+	paths := c.Paths()
+	maps.DeleteFunc(paths, func(name string, _ checkpoint.Archive) bool {
+		set := path.Join(checkpoint.Containers, container, checkpoint.Images) + "/"
+		return !strings.HasPrefix(name, set) || !parts.IsPages(name)
+	})
+	return paths
 }
 
-// arrivedSeals returns the seals of memory that has arrived, in this boot.
-func (p *Pod) arrivedSeals(of *Plan) (map[string]Sealed, error) {
-	seals := map[string]Sealed{}
+// arrivals returns the seals of memory that has arrived in a boot, and the containers whose memory is still to come.
+func (p *Pod) arrivals(of *Plan, boot string) (seals map[string]Sealed, missing []string, err error) {
+	seals = map[string]Sealed{}
 	for _, container := range of.Arriving {
 		text, err := p.readFile(path.Join(MemoryDirectory, container, arrivedFile), maxBytes)
 		if errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, container)
 			continue
 		}
 		var found arrived
@@ -110,42 +101,14 @@ func (p *Pod) arrivedSeals(of *Plan) (map[string]Sealed, error) {
 			err = strictjson.Unmarshal(text, &found)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if boot, err := bootID(); err != nil || boot != found.Boot {
-			continue
-		}
-		for name, each := range found.Files {
-			seals[name] = each
+		if found.Boot == boot {
+			maps.Copy(seals, found.Files)
 		}
 	}
-	return seals, nil
+	return seals, missing, nil
 }
-
-// notArrived returns the paths of the files of a checkpoint whose content is still to come.
-func (p *Pod) notArrived(of *Plan, c *checkpoint.Checkpoint) (map[string]bool, error) {
-	files := map[string]bool{}
-	for _, container := range of.Arriving {
-		if has, err := p.hasArrived(container); err != nil {
-			return nil, err
-		} else if !has {
-			addPages(files, c, container)
-		}
-	}
-	return files, nil
-}
-
-// addPages adds the paths of all files with pages of a container.
-func addPages(files map[string]bool, c *checkpoint.Checkpoint, container string) {
-	for name := range c.Paths() {
-		if pagesOf(name, container) {
-			files[name] = true
-		}
-	}
-}
-
-// BootID returns the identifier that the kernel chose at its start (random(4)).
-func BootID() (string, error) { return bootID() }
 
 // arrivingIn returns the containers whose memory arrives after the plan that is written in a directory, sorted.
 func arrivingIn(directory string) ([]string, error) {

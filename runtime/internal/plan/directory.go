@@ -10,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"cedana.ai/cdk/runtime/internal/checkpoint"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -190,24 +190,18 @@ func (p *Pod) Verify(plan *Plan) (*checkpoint.Checkpoint, error) {
 	if err := found.Verify(root); err != nil {
 		return nil, err
 	}
-	known := plan.Seal
-	if boot, err := bootID(); err != nil || boot != plan.Boot {
-		known = nil
-	}
-	later, err := p.arrivedSeals(plan)
+	boot, err := proc.BootID()
 	if err != nil {
 		return nil, err
 	}
-	known = maps.Clone(known)
-	if known == nil {
-		known = map[string]Sealed{}
-	}
-	maps.Copy(known, later)
-	missing, err := p.notArrived(plan, found)
+	known, missing, err := p.arrivals(plan, boot)
 	if err != nil {
 		return nil, err
 	}
-	_, err = seal(root, found, known, missing)
+	if boot == plan.Boot {
+		maps.Copy(known, plan.Seal)
+	}
+	_, err = seal(root, withoutPagesOf(found, missing), known)
 	return found, err
 }
 
@@ -227,23 +221,29 @@ func (p *Pod) checkOwners(name string) error {
 	})
 }
 
-// seal compares the checksums of all files of a checkpoint but those that known shows as unchanged, and those that are missing
-// yet. It returns the seal of all others, taken before they were read.
-func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed, missing map[string]bool) (map[string]Sealed, error) {
-	paths := of.Paths()
+// withoutPagesOf returns the files of a checkpoint but those with pages of some containers.
+func withoutPagesOf(c *checkpoint.Checkpoint, containers []string) map[string]checkpoint.Archive {
+	paths := c.Paths()
+	for _, container := range containers {
+		for name := range pagesOf(c, container) {
+			delete(paths, name)
+		}
+	}
+	return paths
+}
+
+// seal compares the checksums of files of a checkpoint but those that known shows as unchanged. It returns the seal of all,
+// taken before they were read. It returns ErrChecksum if a file differs.
+func seal(root *os.Root, paths map[string]checkpoint.Archive, known map[string]Sealed) (map[string]Sealed, error) {
 	sealed := make(map[string]Sealed, len(paths))
 	changed := []string{}
 	for name := range paths {
-		if missing[name] {
-			continue
-		}
-		info, err := root.Lstat(name)
+		found, err := SealOf(root, name)
 		if err != nil {
 			return nil, err
 		}
-		stat := info.Sys().(*syscall.Stat_t)
-		sealed[name] = Sealed{Inode: stat.Ino, Changed: stat.Ctim.Nano()}
-		if known[name] != sealed[name] {
+		sealed[name] = found
+		if known[name] != found {
 			changed = append(changed, name)
 		}
 	}
@@ -252,7 +252,7 @@ func seal(root *os.Root, of *checkpoint.Checkpoint, known map[string]Sealed, mis
 	return sealed, checkpoint.Each(changed, workers, func(name string) error {
 		stored, err := checkpoint.ArchiveOf(root, name)
 		if err == nil && stored != paths[name] {
-			err = fmt.Errorf("%s has another checksum than %s names", name, checkpoint.File)
+			err = fmt.Errorf("%s: %w", name, ErrChecksum)
 		}
 		return err
 	})
@@ -303,14 +303,10 @@ func complete(inside *os.Root, plan Plan) ([]byte, error) {
 	if err := found.Verify(inside); err != nil {
 		return nil, err
 	}
-	missing := map[string]bool{}
-	for _, container := range plan.Arriving {
-		addPages(missing, found, container)
-	}
-	if plan.Seal, err = seal(inside, found, plan.Seal, missing); err != nil {
+	if plan.Seal, err = seal(inside, withoutPagesOf(found, plan.Arriving), plan.Seal); err != nil {
 		return nil, err
 	}
-	if plan.Boot, err = bootID(); err != nil {
+	if plan.Boot, err = proc.BootID(); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(plan)
@@ -324,12 +320,6 @@ func complete(inside *os.Root, plan Plan) ([]byte, error) {
 		}
 	}
 	return text, nil
-}
-
-// bootID returns the identifier that the kernel chose at its start (random(4)).
-func bootID() (string, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(text)), err
 }
 
 // writeFile writes a file of root in one step: another process sees the old content or the new.

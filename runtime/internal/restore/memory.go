@@ -10,6 +10,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/checkpoint"
 	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/proc"
 )
 
 const (
@@ -61,7 +62,7 @@ func (r *run) serveMemory(entry *plan.Container) error {
 // awaitMemory waits for the memory of this container that arrives after the plan: for all of it, or for what CRIU reads itself,
 // which is there unless the node was started again. It returns errMemory if that does not come in time.
 func (r *run) awaitMemory(all bool) error {
-	boot, err := plan.BootID()
+	boot, err := proc.BootID()
 	if err != nil {
 		return err
 	}

@@ -9,29 +9,14 @@ import (
 	"cedana.ai/cdk/runtime/internal/arrival"
 	"cedana.ai/cdk/runtime/internal/parts"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/proc"
 )
 
-// loadRequest are the parameters of the method load: those of stage for the same part.
-type loadRequest = stageRequest
-
-func (s *Service) answerLoad(from *stream, read request) {
-	var params loadRequest
-	err := parameters(read.Params, &params)
-	if err == nil {
-		err = params.validate()
-	}
-	asked := false
-	if err == nil {
-		err = s.load(params, from, func() error {
-			asked = true
-			return from.respond(readiness{Ready: true, Pieces: true}, nil)
-		})
-	}
-	from.end(asked, err)
-}
+// answerLoad has the parameters of stage for the same part.
+func (s *Service) answerLoad(from *stream, read request) { from.receive(read, s.load) }
 
 // load gets the memory of a container that arrives after the plan. Begin is called if some is missing.
-func (s *Service) load(params loadRequest, from pieceSource, begin func() error) error {
+func (s *Service) load(params stageRequest, begin begin) error {
 	release, err := s.restores.begin(params.PodUID, "load "+params.Part)
 	if err != nil {
 		return err
@@ -65,14 +50,15 @@ func (s *Service) load(params loadRequest, from pieceSource, begin func() error)
 	if err := memory.Failure(); err != nil {
 		return failed(reasonContent, err)
 	}
-	if boot, err := plan.BootID(); err != nil {
+	if boot, err := proc.BootID(); err != nil {
 		return err
 	} else if memory.Boot != boot {
 		if err := memory.Reset(boot); err != nil {
 			return failed(reasonStage, err)
 		}
 	}
-	if err := begin(); err != nil {
+	from, err := begin(true)
+	if err != nil {
 		return err
 	}
 	if err := s.loadMissing(pod, read, part, memory, from); err != nil {

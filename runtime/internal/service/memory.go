@@ -15,6 +15,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/parts"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,7 +33,7 @@ func divided(part *parts.Part, params stageRequest) (*parts.Pieces, error) {
 		return nil, nil
 	}
 	pieces, err := part.Pieces()
-	if err != nil || pieces == nil || len(params.Segments) != pieces.Count() {
+	if err != nil || pieces == nil || pieces.HeadCount() == 0 || len(params.Segments) != pieces.Count() {
 		return nil, err
 	}
 	for _, each := range params.Segments {
@@ -44,28 +45,25 @@ func divided(part *parts.Part, params stageRequest) (*parts.Pieces, error) {
 	return pieces, nil
 }
 
-// create creates the files of the image set. Those with pages get their space on the disk. It returns false if the file
-// system cannot reserve space.
-func (s *staging) create() (bool, error) {
+// create creates the files of the image set. Those with pages get their space on the disk.
+func (s *staging) create() error {
 	if err := s.root.RemoveAll(s.temporary); err != nil {
-		return false, err
+		return err
 	}
 	for _, each := range s.part.Files {
 		name := path.Join(s.temporary, each.Name)
 		if err := s.root.MkdirAll(path.Dir(name), 0o700); err != nil {
-			return false, err
+			return err
 		}
 		file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 		if err == nil && each.Size > 0 && parts.IsPages(name) {
 			err = unix.Fallocate(int(file.Fd()), 0, 0, each.Size)
 		}
-		if err = errors.Join(err, file.Close()); errors.Is(err, unix.EOPNOTSUPP) {
-			return false, s.root.RemoveAll(s.temporary)
-		} else if err != nil {
-			return false, err
+		if err = errors.Join(err, file.Close()); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // verify compares the checksums of files of the image set: those with pages, or the others.
@@ -137,17 +135,32 @@ func (s *staging) pagesIn(name string) (*imageset.Pages, error) {
 	return imageset.ReadPages(file, os.Getpagesize())
 }
 
-// stageMemory stages an image set without the memory that can be loaded on access. Load gets the rest, after the plan.
-func (s *Service) stageMemory(st *staging, params stageRequest, from pieceSource) (err error) {
-	container := parts.ContainerOf(st.part.Name)
-	directory := filepath.Join(s.staging(params.PodUID), plan.MemoryDirectory, container)
+// stageDivided stages an image set without the memory that can be loaded on access. Load gets the rest, after the plan. It
+// returns false, without an error, if the file system cannot reserve space. Nothing is left if it is not staged.
+func (s *Service) stageDivided(st *staging, params stageRequest, begin begin) (staged bool, err error) {
+	directory := filepath.Join(s.staging(params.PodUID), plan.MemoryDirectory, parts.ContainerOf(st.part.Name))
 	defer func() {
-		if err != nil {
+		if !staged {
 			err = errors.Join(err, st.root.RemoveAll(st.temporary), os.RemoveAll(directory))
 		}
 	}()
+	if err := st.create(); errors.Is(err, unix.EOPNOTSUPP) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	from, err := begin(true)
+	if err == nil {
+		err = s.stageMemory(st, params, directory, from)
+	}
+	return err == nil, err
+}
+
+// stageMemory gets what must be there before the plan. The record of what arrives is in a directory of package arrival.
+func (s *Service) stageMemory(st *staging, params stageRequest, directory string, from pieceSource) error {
 	layout := arrival.Layout{Part: st.part.Name, Pieces: *st.pieces, Segments: params.Segments, Files: map[string]int64{}, Essential: []int{}}
-	if layout.Boot, err = plan.BootID(); err != nil {
+	var err error
+	if layout.Boot, err = proc.BootID(); err != nil {
 		return err
 	}
 	for _, each := range st.part.Files {

@@ -21,6 +21,7 @@ import (
 	"cedana.ai/cdk/runtime/internal/lazy"
 	"cedana.ai/cdk/runtime/internal/parts"
 	"cedana.ai/cdk/runtime/internal/plan"
+	"cedana.ai/cdk/runtime/internal/proc"
 )
 
 // imageOf returns an image of CRIU: messages of pairs of a field and its number.
@@ -155,10 +156,10 @@ func (m *memoryFixture) lay(t *testing.T) (*plan.Pod, *plan.Plan) {
 
 func (m *memoryFixture) load() (bool, error) {
 	begun := false
-	request := loadRequest{podCheckpoint: podCheckpoint{podNamed{"pod"}, "cp"}, Part: images, Segments: m.set}
-	err := m.Service.load(request, m, func() error {
+	request := stageRequest{podCheckpoint: podCheckpoint{podNamed{"pod"}, "cp"}, Part: images, Segments: m.set}
+	err := m.Service.load(request, func(bool) (pieceSource, error) {
 		begun = true
-		return nil
+		return m, nil
 	})
 	return begun, err
 }
@@ -184,7 +185,7 @@ func TestMemoryThatCRIUDoesNotReadIsLoadedAfterThePlan(t *testing.T) {
 	must(t, err)
 	memory, err := pod.Arriving(read, "app")
 	must(t, err)
-	boot, err := plan.BootID()
+	boot, err := proc.BootID()
 	must(t, err)
 	if !memory.Fit(boot) || memory.Ready(1) {
 		t.Errorf("pieces %v are missing", memory.Missing())

@@ -42,6 +42,7 @@ type Service struct {
 	restores *restores
 	// exports and stages bound the streams that are processed at a time.
 	exports, stages chan struct{}
+	memory          *pod.MemoryReader
 }
 
 // flight is a checkpoint in flight. Several requests for one UID share it: a client that lost its connection sends the
@@ -68,7 +69,7 @@ func New(
 	}
 	s := &Service{
 		node: node, programs: programs, take: dump.Take, ctx: ctx, flights: map[string]*flight{}, plans: plans, restores: newRestores(),
-		exports: make(chan struct{}, maxStreams), stages: make(chan struct{}, maxStreams),
+		exports: make(chan struct{}, maxStreams), stages: make(chan struct{}, maxStreams), memory: pod.NewMemoryReader(node.Paths),
 	}
 	return s, errors.Join(removeIncomplete(node.Checkpoints), removePrefix(plans, plan.RemovedPrefix), s.promiseStagings())
 }
@@ -127,6 +128,12 @@ func (s *Service) answer(read request) (any, error) {
 			return nil, err
 		}
 		return s.loseMemory(params)
+	case "usage":
+		var params usageRequest
+		if err := parameters(read.Params, &params); err != nil {
+			return nil, err
+		}
+		return s.usage(params)
 	case "replan":
 		var params replanRequest
 		if err := parameters(read.Params, &params); err != nil {

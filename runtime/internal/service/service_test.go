@@ -419,7 +419,7 @@ func TestSocketOfTheHealthCheckAnswersOnlyItsMethod(t *testing.T) {
 	if _, err := exchange(path, "state", json.RawMessage("{}")); err != nil {
 		t.Error(err)
 	}
-	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", "hold", ""} {
+	for _, method := range []string{"checkpoint", "forget", "export", "stage", "lay", "decline", "outcome", "forgetPlan", "hold", "usage", ""} {
 		params := json.RawMessage(`{"uid":"cp","podUID":"pod","part":"metadata"}`)
 		_, err := exchange(path, method, params)
 		if err == nil || !strings.Contains(err.Error(), "this socket does not answer the method") {

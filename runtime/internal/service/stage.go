@@ -89,7 +89,10 @@ type readiness struct {
 // begin answers that a client may send all bytes, or pieces.
 type begin func(pieces bool) (pieceSource, error)
 
-func (s *Service) answerStage(from *stream, read request) {
+func (s *Service) answerStage(from *stream, read request) { from.receive(read, s.stage) }
+
+// receive answers a request whose client sends the bytes of segments: stage or load.
+func (s *stream) receive(read request, write func(stageRequest, begin) error) {
 	var params stageRequest
 	err := parameters(read.Params, &params)
 	if err == nil {
@@ -97,16 +100,11 @@ func (s *Service) answerStage(from *stream, read request) {
 	}
 	asked := false
 	if err == nil {
-		err = s.stage(params, func(pieces bool) (pieceSource, error) {
+		err = write(params, func(pieces bool) (pieceSource, error) {
 			asked = true
-			return from, from.respond(readiness{Ready: true, Pieces: pieces}, nil)
+			return s, s.respond(readiness{Ready: true, Pieces: pieces}, nil)
 		})
 	}
-	from.end(asked, err)
-}
-
-// end answers a request to stage or load with its result. Asked says that the client was asked for bytes.
-func (s *stream) end(asked bool, err error) {
 	switch {
 	case err != nil:
 		if s.respond(nil, err) == nil && asked {
@@ -275,18 +273,8 @@ func (s *Service) stagePart(root *os.Root, params stageRequest, begin begin) err
 	}
 	if pieces != nil {
 		st := &staging{root, temporary, part, pieces}
-		if pieces.HeadCount() > 0 {
-			reserved, err := st.create()
-			if err != nil {
-				return errors.Join(err, root.RemoveAll(temporary))
-			}
-			if reserved {
-				from, err := begin(true)
-				if err != nil {
-					return errors.Join(err, root.RemoveAll(temporary))
-				}
-				return s.stageMemory(st, params, from)
-			}
+		if staged, err := s.stageDivided(st, params, begin); staged || err != nil {
+			return err
 		}
 	}
 	if container := parts.ContainerOf(part.Name); container != "" {

@@ -1,7 +1,8 @@
 /** Readers of a checkpoint's artifact: manifest and metadata, as a registry sends them. */
 import * as fc from "fast-check";
 import { ArtifactError } from "../../../agent/artifact";
-import { ARTIFACT, checkParts, MANIFEST, manifestOf, parseManifest } from "../../../agent/artifact/manifest";
+import { ARTIFACT_TYPE } from "../../../api";
+import { checkParts, MANIFEST, manifestOf, parseManifest } from "../../../agent/artifact/manifest";
 import { parseMetadata } from "../../../agent/artifact/metadata";
 import { mediaTypeOf, partsOf } from "../../../agent/artifact/parts";
 import { resultOf } from "../../../agent/engines/criu/result";
@@ -126,7 +127,7 @@ const metadata = target({
         /^(containers\/[a-z0-9-]{1,63}\/(images|rootfs)|volumes\/[a-z0-9-]{1,63}|shm)$/.test(part),
         `part ${part}`,
       );
-      must(mediaTypeOf(part).startsWith(ARTIFACT.replace(/\.v1$/, "")), `media type of ${part}`);
+      must(mediaTypeOf(part).startsWith(ARTIFACT_TYPE.replace(/\.v1$/, "")), `media type of ${part}`);
     }
     // The agent writes the status from it.
     const pushed = { image: "r", digest: "d", sizeBytes: 1, metadata: value };

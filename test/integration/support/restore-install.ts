@@ -1,5 +1,6 @@
 /** An install with restore on a real API server: its objects, two controllers with the permissions of their ServiceAccount, and pods that no node runs. */
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,13 +17,21 @@ export const SYSTEM = "again-system";
 export const TEAM = "again-team";
 export const CHECKPOINTS = `/apis/automation.cedana.ai/v1alpha1/namespaces/${TEAM}/checkpoints`;
 export const PODS = `/api/v1/namespaces/${TEAM}/pods`;
-const NODE_RESTORES = `/apis/automation.cedana.ai/v1alpha1/namespaces/${SYSTEM}/noderestores`;
 /** How long API servers still use the endpoint of a pod that is stopping. */
 const ENDPOINT_MS = 2000;
-/** A node without a kubelet. */
-const NODE = "again-node";
 export const JSON_PATCH = { contentType: "application/json-patch+json" };
-export const CLASSES = { amd64: "again-amd64", arm64: "again-arm64" };
+export const CLASSES = classesOf("again");
+
+/** Name, namespaces and extent of an install. */
+export interface Names {
+  readonly name: string;
+  /** Namespace of the install. */
+  readonly system: string;
+  /** Namespace with Checkpoints and restores. */
+  readonly team: string;
+  /** Whether it has all of its admission policies, also those of its agents. Default: those of the controller and of restores. */
+  readonly policies?: boolean;
+}
 
 export interface Pod extends KubernetesObject {
   readonly metadata: KubernetesObject["metadata"] & {
@@ -61,27 +70,43 @@ export class RestoreInstall {
   objects: KubernetesObject[] = [];
   replicas: ControllerProcess[] = [];
   private balancer?: Server;
+  /** A node without a kubelet. */
+  private readonly node: string;
+  private metricsPorts: readonly number[] = [];
   /** Ports of the replicas that the balancer uses. */
   private endpoints: number[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), "cedana-restore-"));
 
+  /** Collections in the namespace of the team. */
+  readonly checkpoints: string;
+  readonly pods: string;
+  private readonly nodeRestores: string;
+
   /**
-   * @param others namespaces with Checkpoints and restores, besides TEAM
+   * @param others namespaces with Checkpoints and restores, besides that of the team
    * @param more settings of the install
    */
   constructor(
     private readonly config: string,
     private readonly others: readonly string[] = [],
+    private readonly names: Names = { name: "again", system: SYSTEM, team: TEAM },
     private readonly more: object = {},
   ) {
     this.api = new ApiServer(config);
+    const { name, system, team } = names;
+    this.node = `${name}-node`;
+    this.checkpoints = `/apis/automation.cedana.ai/v1alpha1/namespaces/${team}/checkpoints`;
+    this.pods = `/api/v1/namespaces/${team}/pods`;
+    this.nodeRestores = `/apis/automation.cedana.ai/v1alpha1/namespaces/${system}/noderestores`;
   }
 
   /** @param prepare runs before the controllers start */
   async start(prepare: () => Promise<void> = async () => {}): Promise<void> {
-    const namespaces = [TEAM, ...this.others];
-    const all = chart(namespaces, this.more);
-    const ports = await freePorts(2);
+    const { name: ownName, team, policies } = this.names;
+    const namespaces = [team, ...this.others];
+    const all = chart(this.names, namespaces, this.more);
+    const [ports, metrics, health] = [await freePorts(2), await freePorts(2), await freePorts(2)];
+    this.metricsPorts = metrics;
     this.endpoints = [...ports];
     const { port, server } = await balance(() => this.endpoints);
     this.balancer = server;
@@ -89,7 +114,8 @@ export class RestoreInstall {
       .filter(
         ({ kind, metadata: { name } }) =>
           [...KINDS, "RuntimeClass"].includes(kind) ||
-          /^again-(controller|restore|sandbox|checkpoint-policies)/.test(name),
+          (policies && kind.startsWith("ValidatingAdmissionPolicy")) ||
+          OWN.some((suffix) => name.startsWith(`${ownName}-${suffix}`)),
       )
       .filter(({ kind }) => !["Deployment", "PodDisruptionBudget"].includes(kind))
       .map((object) =>
@@ -97,7 +123,7 @@ export class RestoreInstall {
       );
     for (const object of [
       ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
-      { apiVersion: "v1", kind: "Node", metadata: { name: NODE } },
+      { apiVersion: "v1", kind: "Node", metadata: { name: this.node } },
       ...this.objects,
     ]) {
       const { status, body } = await this.api.apply(object);
@@ -106,10 +132,10 @@ export class RestoreInstall {
     await eventually(
       30,
       "Checkpoints are served",
-      async () => (await this.api.request("GET", CHECKPOINTS)).status === 200,
+      async () => (await this.api.request("GET", this.checkpoints)).status === 200,
     );
     await prepare();
-    const settings = settingsIn(all);
+    const settings = settingsIn(all, ownName);
     const kubeconfig = await this.kubeconfigOfAccount();
     this.replicas = ports.map((port, index) => {
       const { restore } = settings;
@@ -119,14 +145,15 @@ export class RestoreInstall {
       return new ControllerProcess({
         kubeconfig,
         settings: replica,
-        replica: `again-${index}`,
+        replica: `${ownName}-${index}`,
         folder: this.folder,
+        ports: [metrics[index] ?? 0, health[index] ?? 0],
       });
     });
     await this.checkpoint("probe", { pod: "probe", owner: undefined, hash: "" });
     await eventually(60, `the webhook responds (${this.folder})`, async () => {
-      const probe = pod("probe", { "cedana.ai/restore-from": "probe" });
-      const { body } = await this.api.request<Pod>("POST", `${PODS}?dryRun=All`, probe);
+      const probe = pod("probe", { "cedana.ai/restore-from": "probe" }, { namespace: team });
+      const { body } = await this.api.request<Pod>("POST", `${this.pods}?dryRun=All`, probe);
       return body.metadata?.annotations !== undefined && isPlanned(body);
     });
   }
@@ -153,9 +180,9 @@ export class RestoreInstall {
     await Promise.all(this.replicas.map((one) => one.stop()));
     this.balancer?.close();
     for (const kind of ["deployments", "statefulsets"])
-      await this.api.request("DELETE", `/apis/apps/v1/namespaces/${TEAM}/${kind}`);
-    await this.api.request("DELETE", `${PODS}?gracePeriodSeconds=0`);
-    for (const path of [CHECKPOINTS, NODE_RESTORES, `/api/v1/nodes/${NODE}`])
+      await this.api.request("DELETE", `/apis/apps/v1/namespaces/${this.names.team}/${kind}`);
+    await this.api.request("DELETE", `${this.pods}?gracePeriodSeconds=0`);
+    for (const path of [this.checkpoints, this.nodeRestores, `/api/v1/nodes/${this.node}`])
       await this.api.request("DELETE", path);
     for (const object of this.objects.toReversed())
       if (!KINDS.includes(object.kind)) await this.api.delete(object);
@@ -176,29 +203,42 @@ export class RestoreInstall {
 
   async checkpoint(name: string, more: Parameters<typeof checkpointJson>[0] = {}): Promise<void> {
     const { metadata, status, ...rest } = checkpointJson({ name, ...more });
-    await this.send("POST", CHECKPOINTS, { ...rest, metadata: { name: metadata.name } });
+    await this.send("POST", this.checkpoints, { ...rest, metadata: { name: metadata.name } });
     const merge = { contentType: "application/merge-patch+json" };
-    await this.send("PATCH", `${CHECKPOINTS}/${name}/status`, { status }, merge);
+    await this.send("PATCH", `${this.checkpoints}/${name}/status`, { status }, merge);
   }
 
   async restoreOf(name: string): Promise<Record<string, string> | undefined> {
-    const path = `${CHECKPOINTS}/${name}`;
+    const path = `${this.checkpoints}/${name}`;
     return (await this.send<{ status: { restore?: Record<string, string> } }>("GET", path)).status.restore;
+  }
+
+  /** Returns the metrics of each replica, as text. */
+  metrics(): Promise<string[]> {
+    const read = async (port: number) => {
+      const parts: Buffer[] = [];
+      const response = await new Promise<AsyncIterable<Buffer>>((resolve, reject) => {
+        get({ port, path: "/metrics", agent: false }, resolve).once("error", reject);
+      });
+      for await (const part of response) parts.push(part);
+      return Buffer.concat(parts).toString();
+    };
+    return Promise.all(this.metricsPorts.map(read));
   }
 
   /** Binds a pod to the node, as the scheduler does. */
   async bind(pod: string): Promise<void> {
-    await this.send("POST", `${PODS}/${pod}/binding`, {
+    await this.send("POST", `${this.pods}/${pod}/binding`, {
       apiVersion: "v1",
       kind: "Binding",
-      metadata: { name: pod, namespace: TEAM },
-      target: { apiVersion: "v1", kind: "Node", name: NODE },
+      metadata: { name: pod, namespace: this.names.team },
+      target: { apiVersion: "v1", kind: "Node", name: this.node },
     });
   }
 
   /** Waits for the NodeRestore of a pod, and reports its outcome as the agent of the node does. @returns its spec */
   async reportRestore(podUID: string, reason: NodeRestoreReason, message: string): Promise<object> {
-    const path = `${NODE_RESTORES}/${podUID}`;
+    const path = `${this.nodeRestores}/${podUID}`;
     await eventually(
       20,
       "the restore is requested",
@@ -214,14 +254,13 @@ export class RestoreInstall {
   }
 
   async podsOf(label: string): Promise<Pod[]> {
-    return (await this.send<{ items: Pod[] }>("GET", `${PODS}?labelSelector=${label}`)).items;
+    return (await this.send<{ items: Pod[] }>("GET", `${this.pods}?labelSelector=${label}`)).items;
   }
 
-  /** Returns the restore events of an object. */
   /** Returns the events of a pod that exists, not those of earlier ones of its name. */
   async events(name: string): Promise<string[]> {
-    const { metadata } = await this.send<Pod>("GET", `${PODS}/${name}`);
-    const path = `/apis/events.k8s.io/v1/namespaces/${TEAM}/events`;
+    const { metadata } = await this.send<Pod>("GET", `${this.pods}/${name}`);
+    const path = `/apis/events.k8s.io/v1/namespaces/${this.names.team}/events`;
     const { items } = await this.send<{
       items: { regarding: { uid: string }; reason: string; note: string }[];
     }>("GET", path);
@@ -232,7 +271,7 @@ export class RestoreInstall {
 
   /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
   private async kubeconfigOfAccount(): Promise<string> {
-    const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/again-controller/token`;
+    const path = `/api/v1/namespaces/${this.names.system}/serviceaccounts/${this.names.name}-controller/token`;
     const { status } = await this.send<{ status: { token: string } }>("POST", path, {
       apiVersion: "authentication.k8s.io/v1",
       kind: "TokenRequest",
@@ -249,11 +288,14 @@ export class RestoreInstall {
 /** Kinds that are not deleted: other suites use them, or their deletion takes long. */
 const KINDS = ["Namespace", "CustomResourceDefinition"];
 
-function chart(namespaces: readonly string[], more: object): KubernetesObject[] {
+/** How the names of objects begin that belong to the controller and to restores. */
+const OWN = ["controller", "restore", "sandbox", "checkpoint-policies"];
+
+function chart({ name, system }: Names, namespaces: readonly string[], more: object): KubernetesObject[] {
   const install = {
-    name: "again",
-    namespace: SYSTEM,
-    nodeSelector: { "again/enabled": "true" },
+    name,
+    namespace: system,
+    nodeSelector: { [`${name}/enabled`]: "true" },
     checkpoints: { namespaces: [...namespaces] },
     controller: { image: { repository: "registry.example.com/controller", tag: "0.1.0" } },
     ...more,
@@ -261,9 +303,9 @@ function chart(namespaces: readonly string[], more: object): KubernetesObject[] 
   const engine = {
     image: { repository: "registry.example.com/node-agent", tag: "0.1.0" },
     repository: "registry.example.com/checkpoints",
-    runtimeClasses: CLASSES,
+    runtimeClasses: classesOf(name),
   };
-  return new CedanaChart(Testing.app(), "again", { engine, install }).toJson() as KubernetesObject[];
+  return new CedanaChart(Testing.app(), name, { engine, install }).toJson() as KubernetesObject[];
 }
 
 /** Replaces the Service of the webhook, which cannot reach this machine, by a URL. */
@@ -275,8 +317,8 @@ function withLocalUrl(configuration: KubernetesObject, port: number): Kubernetes
   };
 }
 
-function settingsIn(objects: readonly KubernetesObject[]): ControllerSettings {
-  const map = objects.find(({ metadata }) => metadata.name === "again-controller-settings");
+function settingsIn(objects: readonly KubernetesObject[], name: string): ControllerSettings {
+  const map = objects.find(({ metadata }) => metadata.name === `${name}-controller-settings`);
   const { "settings.json": text = "" } = (map?.["data"] ?? {}) as Record<string, string>;
   const read = readControllerSettings(text);
   if (read.problems) throw new Error("the settings cannot be read");
@@ -303,4 +345,9 @@ async function freePorts(count: number): Promise<number[]> {
   const all = await Promise.all(Array.from({ length: count }, () => balance(() => [])));
   for (const { server } of all) server.close();
   return all.map(({ port }) => port);
+}
+
+/** Returns the RuntimeClasses of an install. */
+function classesOf(name: string) {
+  return { amd64: `${name}-amd64`, arm64: `${name}-arm64` };
 }

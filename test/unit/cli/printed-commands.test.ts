@@ -65,6 +65,39 @@ test("synth prints commands with paths relative to the working directory, quoted
   expect(await run(elsewhere, ["diff", "-f", file])).toBe("");
 });
 
+test.each([
+  ["objects", ["-f", "-f"]],
+  ["file", ["-k"]],
+])(
+  "with policies and the format %s, synth prints commands that apply their kinds first",
+  async (format, flags) => {
+    const policies = `policies:
+    checkpointPolicies:
+      - { name: p, namespace: default, trigger: { manual: {} }, action: { checkpoint: {} } }
+    clusterCheckpointPolicies:
+      - { name: c, trigger: { manual: {} }, filter: { namespaces: [default] }, action: { checkpoint: {} } }
+`;
+    writeFileSync(join(folder, "cedana.yaml"), KUBERNETES.replace("install:\n", `install:\n  ${policies}`));
+    const commands = commandsIn(await run(folder, ["synth", "--format", format]));
+    const [first = [], wait = [], all = []] = commands.filter(([program]) => program === "kubectl");
+    const crds = ["checkpointpolicies", "clustercheckpointpolicies"].map(
+      (one) => `${one}.automation.cedana.ai`,
+    );
+    const applied = first.slice(3).filter((word) => !word.startsWith("-"));
+    expect(first.slice(0, 3)).toEqual(["kubectl", "apply", "--server-side"]);
+    expect(first.filter((word) => /^-[fk]$/.test(word))).toEqual(flags);
+    for (const path of applied) expect(existsSync(join(folder, path))).toBe(true);
+    expect(crds.map((crd) => applied.join().includes(crd))).toEqual(crds.map(() => format === "objects"));
+    expect(wait).toEqual([
+      "kubectl",
+      "wait",
+      "--for=condition=Established",
+      ...crds.map((crd) => `crd/${crd}`),
+    ]);
+    expect(all).toEqual(["kubectl", "apply", "--server-side", "-k", "out/kubernetes"]);
+  },
+);
+
 test.each<[string, (file: string) => readonly [readonly string[], NodeJS.ProcessEnv], readonly string[]]>([
   ["the default file", () => [[], {}], []],
   ["CEDANA_YAML", () => [[], { CEDANA_YAML: "prod.yaml" }], ["-f", "prod.yaml"]],

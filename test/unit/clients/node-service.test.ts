@@ -103,6 +103,13 @@ describe("requests", () => {
     ]);
   });
 
+  test("returns the memory of pods", async () => {
+    const memory = { p: { app: 7 } };
+    service.results.set("usage", { memory });
+    expect(await client.usage(["p", "q"])).toEqual({ memory });
+    expect(service.seen).toEqual([{ method: "usage", params: { podUIDs: ["p", "q"] } }]);
+  });
+
   test("declines a restore", async () => {
     const request = { podUID: "p", reason: "CheckpointInvalid", message: "m", fallback: "fail" } as const;
     await client.decline(request);

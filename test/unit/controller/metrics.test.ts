@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runController } from "../../../controller";
 import { controllerSettings } from "../../../config/programs/controller";
 import { checkEngine, engineSchema } from "../../../config/engines";
-import { checkInstall, installSchema } from "../../../config/install";
+import { ACTION_NAMES, checkInstall, installSchema } from "../../../config/install";
 import { resolve } from "../../../config/schema";
 import { createLogger, EXIT, Metrics } from "../../../kube";
 import { FakeApi } from "../../../testbed/fake-api";
@@ -14,6 +14,9 @@ import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
 /** Metrics of the API server, which the alarms use too. */
 const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
 const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
+
+/** With the actions that have follow-ups. */
+const POLICIES = { actions: [...ACTION_NAMES] };
 
 let text: string;
 let names: readonly string[];
@@ -26,7 +29,11 @@ beforeAll(async () => {
   const install = resolve(
     "install",
     installSchema,
-    { ...CONTROLLER, checkpoints: { namespaces: ["team-a"] }, policies: { verify: {} } },
+    {
+      ...CONTROLLER,
+      checkpoints: { namespaces: ["team-a"], deleteArtifacts: {} },
+      policies: { ...POLICIES, verify: {} },
+    },
     checkInstall,
   );
   const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
@@ -80,7 +87,10 @@ interface Rule {
 function rules(): readonly Rule[] {
   const { controller } = CONTROLLER;
   const metrics = { prometheusRule: true };
-  const objects = synthCriu({ controller: { ...(controller as object), metrics } as never });
+  const objects = synthCriu({
+    controller: { ...(controller as object), metrics } as never,
+    policies: POLICIES,
+  });
   const rule = objects.find(({ kind }) => kind === "PrometheusRule") as unknown as {
     spec: { groups: { rules: Rule[] }[] };
   };
@@ -114,6 +124,8 @@ test("the alarms use metrics and values of labels that exist from the start", ()
     "CedanaNodeWaits",
     "CedanaCheckpointsFail",
     "CedanaCheckpointsWait",
+    "CedanaPoliciesFail",
+    "CedanaPoliciesWait",
     "CedanaRestoresLost",
     "CedanaNodeCannotStore",
   ]);

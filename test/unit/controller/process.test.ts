@@ -56,7 +56,7 @@ test("starts all controllers, becomes ready and leader, and releases the lease o
   expect(ready.status).toBe(200);
   expect(await ready.text()).toContain("[+]synced-nodes ok\n");
   expect(lines[0]).toContain(
-    '"controllers":["readiness","readiness-conditions","checkpoints","cedanas","denied-lists"]',
+    '"controllers":["readiness","readiness-conditions","checkpoints","checkpoint-records","cedanas","artifacts","denied-lists"]',
   );
   const live = await fetch(`http://127.0.0.1:${ports["health"]}/healthz?verbose`);
   expect(await live.text()).toContain("[+]leader-election ok\n");

@@ -1,6 +1,16 @@
 /** Work of queues between two turns of the event loop, counted. */
 import { runWorkers, WorkQueue } from "../../../kube/controller/queue";
-import { Metrics } from "../../../kube";
+import { StoreWriter } from "../../../kube/cache/store";
+import {
+  Cache,
+  controller,
+  metadataOf,
+  Metrics,
+  Store,
+  type Kind,
+  type KubernetesObject,
+} from "../../../kube";
+import { FakeApi } from "../../../testbed/fake-api";
 import { logInto } from "../../support/controller-runtime";
 
 /** Counts steps between turns of the event loop. @returns the largest number so far */
@@ -46,3 +56,53 @@ test.each([1, 4])(
     expect(turns.end()).toBeLessThanOrEqual(50 + workers);
   },
 );
+
+const KIND: Kind<KubernetesObject> = {
+  apiVersion: "v1",
+  kind: "Pod",
+  plural: "pods",
+  project: (raw) => ({ metadata: metadataOf(raw) }),
+};
+const pod = (index: number, version = "1") => ({
+  metadata: { name: `p-${index}`, namespace: "tenant", uid: `u-${index}`, resourceVersion: version },
+});
+
+test("a list of 10,000 objects is stored in turns, also what it adds, changes and deletes", async () => {
+  const store = new Store<KubernetesObject>();
+  const writer = new StoreWriter(store, KIND.project, logInto([]));
+  const items = (from: number, version?: string) =>
+    Array.from({ length: 10_000 }, (_, index) => writer.item(pod(from + index, version)));
+  const turns = counter();
+  store.onChange(turns.step);
+  await writer.replace({ items: items(0), resourceVersion: "1" });
+  await writer.replace({ items: items(5_000, "2"), resourceVersion: "2" });
+  expect(store.list().map(({ metadata }) => metadata.name)).toEqual(
+    items(5_000).map(({ object }) => object?.metadata.name),
+  );
+  expect(turns.end()).toBeLessThanOrEqual(101);
+});
+
+test("objects that exist when a controller starts are enqueued in turns", async () => {
+  const log = logInto([]);
+  const api = new FakeApi();
+  const [count, stop] = [10_000, new AbortController()];
+  for (let index = 0; index < count; index++) api.put("/api/v1/pods", pod(index));
+  const cache = new Cache({ transport: api, log });
+  const pods = cache.objects(KIND);
+  const cached = cache.run(stop.signal);
+  await pods.synced;
+  const seen = new Set<string>();
+  const builder = controller("test", { log, metrics: new Metrics() }).for(pods);
+  const turns = counter();
+  const add = builder.queue.add.bind(builder.queue);
+  builder.queue.add = (key) => {
+    turns.step();
+    add(key);
+  };
+  await builder
+    .reconcile(async (key) => void (seen.add(key).size === count && stop.abort()))
+    .lead(stop.signal);
+  await cached;
+  expect(seen.size).toBe(count);
+  expect(turns.end()).toBeLessThanOrEqual(501);
+}, 60_000);

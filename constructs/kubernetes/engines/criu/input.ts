@@ -1,7 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { Construct } from "constructs";
-import { NODE_CHECKPOINT, NODE_RESTORE } from "../../../../api";
-import type { ResolvedCriuEngine } from "../../../../config/engines";
+import { NODE_CHECKPOINT, NODE_MEMORY_WATCH, NODE_RESTORE } from "../../../../api";
+import { watchesMemory, type ResolvedCriuEngine } from "../../../../config/engines";
 import { SERVICE_DIRECTORY, STATE_DIRECTORY, WRAPPER } from "../../../../config/nodes";
 import { agentSettings, STATE } from "../../../../config/programs/agent";
 import { inputOfKind, type EngineProps } from "../../input";
@@ -28,7 +28,7 @@ export function nodeAgentInput({ engine, install }: EngineInput<ResolvedCriuEngi
     engine,
     install,
     settings: agentSettings(engine, install),
-    kinds: [NODE_CHECKPOINT, NODE_RESTORE],
+    kinds: [NODE_CHECKPOINT, NODE_RESTORE, ...(watchesMemory(engine, install) ? [NODE_MEMORY_WATCH] : [])],
     wrapper: WRAPPER,
     helperMounts: service,
     // The host service accepts only root, which the container health-check is not. It answers only the method state here.

@@ -1,5 +1,5 @@
 import { credentialsOf, isNodeLocalRegistry, registryPort } from "../../../../config/engines/node-agent";
-import { agentNamespace } from "../../../../config/install";
+import { agentNamespace, deleteArtifactsOf } from "../../../../config/install";
 import { API_PORTS, DNS, tcp } from "../../network-policy/rules";
 import type { ComponentPolicy, EnginePolicies, PolicySettings } from "../engine";
 import type { NodeAgentInput } from "./input";
@@ -11,13 +11,15 @@ const POD_IDENTITY = {
 };
 
 /**
- * Returns the policies of the agents, which accept no connections. They reach the API server and the registry. If the registry is on the node, they use the network of the node, to which no policy applies.
+ * Returns the policies of the agents, which accept no connections. They reach the API server and the registry, as a controller that deletes artifacts does. If the registry is on the node, they use the network of the node, to which no policy applies.
  */
 export function networkPolicies(
   { engine, install }: Pick<NodeAgentInput, "engine" | "install">,
   { egressPorts = [...API_PORTS] }: PolicySettings,
 ): EnginePolicies {
   if (isNodeLocalRegistry(engine)) return { policies: [], controllerEgress: [] };
+  const deletion = deleteArtifactsOf(install);
+  const { repository } = engine;
   const policy = (component: string): ComponentPolicy => ({
     component,
     namespace: agentNamespace(install),
@@ -27,5 +29,15 @@ export function networkPolicies(
       ...(credentialsOf(engine) === "ecr" ? [POD_IDENTITY] : []),
     ],
   });
-  return { policies: [policy("helper"), policy("health-check")], controllerEgress: [] };
+  return {
+    policies: [policy("helper"), policy("health-check")],
+    controllerEgress: deletion
+      ? [
+          { ports: [tcp(registryPort(engine))] },
+          ...(credentialsOf({ repository, registryCredentials: deletion.registryCredentials }) === "ecr"
+            ? [POD_IDENTITY]
+            : []),
+        ]
+      : [],
+  };
 }

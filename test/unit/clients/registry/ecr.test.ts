@@ -1,4 +1,10 @@
-import { ecrCredentials, ecrRegion, signedHeaders, type Fetch } from "../../../../clients/registry/ecr";
+import {
+  deleteEcrImage,
+  ecrCredentials,
+  ecrRegion,
+  signedHeaders,
+  type Fetch,
+} from "../../../../clients/registry/ecr";
 
 // From the test suite that AWS publishes for Signature Version 4.
 const KEYS = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" };
@@ -111,4 +117,83 @@ describe("credentials", () => {
       expect(fetch).not.toHaveBeenCalled();
     },
   );
+});
+
+describe("deletion of an image", () => {
+  const REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com";
+  const IDENTITY = { uri: "http://169.254.170.23/v1/credentials", token: "pod-token\n" };
+  const SECRETS = /secret-key|session-token|pod-token/;
+  const keys = JSON.stringify({ AccessKeyId: "AKID", SecretAccessKey: "secret-key", Token: "session-token" });
+  const digest = `sha256:${"a".repeat(64)}`;
+  const image = { registry: REGISTRY, repository: "team/checkpoints", digest };
+  const responding = (response: Awaited<ReturnType<Fetch>>) =>
+    jest
+      .fn<ReturnType<Fetch>, Parameters<Fetch>>()
+      .mockResolvedValueOnce({ status: 200, text: keys })
+      .mockResolvedValueOnce(response);
+  const failure = (failureCode: string) =>
+    JSON.stringify({
+      imageIds: [],
+      failures: [{ failureCode, failureReason: "why", imageId: { imageDigest: digest } }],
+    });
+
+  test("requests it by digest, of exactly this repository", async () => {
+    const fetch = responding({
+      status: 200,
+      text: JSON.stringify({ imageIds: [{ imageDigest: digest }], failures: [] }),
+    });
+    expect(await deleteEcrImage(image, IDENTITY, fetch, NOW)).toBe(true);
+    const [, [request]] = fetch.mock.calls as [unknown, [Parameters<Fetch>[0]]];
+    expect(request.url.href).toBe("https://api.ecr.eu-central-1.amazonaws.com/");
+    expect(request.headers["x-amz-target"]).toBe("AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage");
+    expect(request.headers["authorization"]).toContain("/eu-central-1/ecr/aws4_request");
+    expect(JSON.parse(request.body ?? "")).toEqual({
+      registryId: "123456789012",
+      repositoryName: "team/checkpoints",
+      imageIds: [{ imageDigest: digest }],
+    });
+  });
+
+  test("says that there was none", async () => {
+    expect(
+      await deleteEcrImage(image, IDENTITY, responding({ status: 200, text: failure("ImageNotFound") })),
+    ).toBe(false);
+  });
+
+  test.each<[string, number, string, object]>([
+    [
+      "a failure of the image",
+      200,
+      failure("ImageReferencedByManifestList"),
+      { code: "ImageReferencedByManifestList" },
+    ],
+    ["a response without the image", 200, "{}", { status: 200 }],
+    ["no JSON", 200, "ok", { status: 200 }],
+    [
+      "no permission",
+      400,
+      JSON.stringify({
+        __type: "AccessDeniedException",
+        message: "is not authorized to perform: ecr:BatchDeleteImage",
+      }),
+      {
+        status: 400,
+        code: "AccessDeniedException",
+        reason: "is not authorized to perform: ecr:BatchDeleteImage",
+      },
+    ],
+  ])("reports %s", async (_, status, text, expected) => {
+    const error: unknown = await deleteEcrImage(image, IDENTITY, responding({ status, text })).catch(
+      (one: unknown) => one,
+    );
+    expect(error).toMatchObject({ name: "RegistryError", ...expected });
+    expect((error as Error).message).not.toMatch(SECRETS);
+  });
+
+  test("reports that ECR cannot be reached, to be retried", async () => {
+    const fetch = jest
+      .fn<ReturnType<Fetch>, Parameters<Fetch>>()
+      .mockRejectedValue(new Error("connect ETIMEDOUT"));
+    await expect(deleteEcrImage(image, IDENTITY, fetch)).rejects.toMatchObject({ retryable: true });
+  });
 });

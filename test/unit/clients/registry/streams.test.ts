@@ -120,6 +120,57 @@ describe("deletion of a manifest", () => {
   test("reports a registry that deletes nothing", async () => {
     await start({ keepsManifests: true });
     const digest = await client.putManifest("app", "1", manifest);
-    await expect(client.deleteManifest("app", digest)).rejects.toMatchObject({ status: 405 });
+    await expect(client.deleteManifest("app", digest)).rejects.toMatchObject({
+      status: 405,
+      remedy: "enable deletion in the registry",
+    });
+  });
+
+  test.each([
+    ["a proxy without the registry", "404 page not found"],
+    ["a registry that does not serve deletions", ""],
+  ])("does not take a 404 of %s for a deletion", async (_, body) => {
+    await start({ fault: ({ method }) => (method === "DELETE" ? { status: 404, body } : undefined) });
+    const digest = await client.putManifest("app", "1", manifest);
+    await expect(client.deleteManifest("app", digest)).rejects.toMatchObject({ status: 404 });
+  });
+});
+
+describe("list of tags", () => {
+  const manifest = { mediaType: "application/vnd.oci.image.manifest.v1+json", content: Buffer.from("{}") };
+  const list = async (pageSize?: number) => {
+    const pages: (readonly string[])[] = [];
+    for await (const page of client.listTags("app", pageSize === undefined ? {} : { pageSize }))
+      pages.push(page);
+    return pages;
+  };
+
+  test("reads all pages", async () => {
+    await start();
+    for (const tag of ["c", "a", "e", "b", "d"]) await client.putManifest("app", tag, manifest);
+    expect(await list(2)).toEqual([["a", "b"], ["c", "d"], ["e"]]);
+  });
+
+  test("of a repository that does not exist is empty", async () => {
+    await start();
+    expect((await list()).flat()).toEqual([]);
+  });
+
+  test.each([
+    ["another host", '<https://other.example/v2/app/tags/list?last=a>; rel="next"', "not at the registry"],
+    ["the page itself", '</v2/app/tags/list?n=100>; rel="next"', "not at the registry"],
+  ])("rejects a next page of %s", async (_, link, message) => {
+    const fault = { status: 200, headers: { link }, body: JSON.stringify({ tags: ["a"] }) };
+    await start({ fault: ({ path }) => (path.includes("/tags/") ? fault : undefined) });
+    await expect(list()).rejects.toThrow(message);
+  });
+
+  test.each([
+    ["a proxy", 404, "<html>not here</html>"],
+    ["no list", 200, "{}"],
+    ["no JSON", 200, "ok"],
+  ])("rejects a response with %s", async (_, status, body) => {
+    await start({ fault: ({ path }) => (path.includes("/tags/") ? { status, body } : undefined) });
+    await expect(list()).rejects.toMatchObject({ name: "RegistryError", status });
   });
 });

@@ -1,6 +1,6 @@
 import { readControllerSettings } from "../../../../config/programs/controller";
 import { InvalidInputError, type InstallSpec } from "../../../../config";
-import { chart, synth } from "./support";
+import { chart, synth, synthCriu } from "./support";
 
 /** Returns what the constructor of the chart reports. */
 function problems(install: InstallSpec): string {
@@ -46,7 +46,13 @@ test("without policies there is no kind, permission, setting and guard of them",
 
 test("policies add the kinds, the permissions in the namespaces of checkpoints, and the setting", () => {
   const objects = synth({ ...ON, policies: { maxInFlight: 7 } });
-  expect(kinds(objects)).toEqual(["Cedana", "Checkpoint", "CheckpointPolicy", "ClusterCheckpointPolicy"]);
+  expect(kinds(objects)).toEqual([
+    "Cedana",
+    "Checkpoint",
+    "CheckpointPolicy",
+    "ClusterCheckpointPolicy",
+    "NodeMemoryWatch",
+  ]);
   const roles = objects.filter(
     ({ kind, metadata: { name } }) => kind.endsWith("Role") && /controller-policies/.test(name ?? ""),
   );
@@ -68,6 +74,7 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     "statefulsets: list,watch",
     "daemonsets: list,watch",
     "jobs: list,watch",
+    "pods: list",
     "clustercheckpointpolicies: list,watch",
     "clustercheckpointpolicies/status: patch",
     "namespaces: list,watch",
@@ -80,6 +87,25 @@ test("policies add the kinds, the permissions in the namespaces of checkpoints, 
     value: { policies: { maxInFlight: 7 } },
   });
   expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-policies")).toBeDefined();
+  const watches = objects.find(
+    ({ kind, metadata: { name } }) => kind === "Role" && name === "cedana-controller-node-memory-watches",
+  );
+  expect(watches?.["rules"]).toMatchObject([
+    { resources: ["nodememorywatches"], verbs: ["get", "list", "watch", "patch", "create", "delete"] },
+    { resources: ["nodememorywatches/status"], verbs: ["patch"] },
+  ]);
+  expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-deletions")).toBeUndefined();
+});
+
+test("the action deleteCheckpoints adds the permission to delete Checkpoints, and its guard", () => {
+  const objects = synth({ ...ON, policies: { actions: ["checkpoint", "deleteCheckpoints"] } });
+  const role = named(objects, "Role", "cedana-controller-policies");
+  expect(role?.["rules"]).toContainEqual({
+    apiGroups: ["automation.cedana.ai"],
+    resources: ["checkpoints"],
+    verbs: ["delete"],
+  });
+  expect(named(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-deletions")).toBeDefined();
 });
 
 test("creates the policies of the file, with their defaults", () => {
@@ -110,6 +136,141 @@ test("creates the policies of the file, with their defaults", () => {
   expect(chart(install).policies?.checkpointPolicies).toHaveLength(1);
 });
 
+describe("actions", () => {
+  const rulesOf = (policies: object) =>
+    synth({ ...ON, policies }).flatMap(({ kind, metadata: { name, namespace }, rules }) =>
+      kind === "Role" && name === "cedana-controller-policies"
+        ? (rules as { resources: string[]; verbs: string[] }[]).map(({ resources, verbs }) => [
+            namespace,
+            resources.join(","),
+            verbs.join(","),
+          ])
+        : [],
+    );
+
+  test("the controller evicts no pods by default", () => {
+    expect(JSON.stringify(rulesOf({}))).not.toContain("eviction");
+    expect(
+      named(synth({ ...ON, policies: {} }), "ValidatingAdmissionPolicy", "cedana-controller-evictions"),
+    ).toBeUndefined();
+  });
+
+  test("checkpointThenDelete permits evictions in the namespaces of checkpoints, of pods with a UID only", () => {
+    const policies = { actions: ["checkpoint", "checkpointThenDelete"] } as const;
+    expect(rulesOf(policies)).toContainEqual(["team-a", "pods/eviction", "create"]);
+    const objects = synth({ ...ON, policies: { actions: [...policies.actions] } });
+    expect(
+      JSON.stringify(named(objects, "ValidatingAdmissionPolicy", "cedana-controller-evictions")?.spec),
+    ).toContain("preconditions.?uid");
+  });
+
+  test("rejects a policy whose action is not enabled, and one with two", () => {
+    const then = { ...nightly, action: { checkpointThenDelete: {} } };
+    expect(problems({ ...ON, policies: { checkpointPolicies: [then] } })).toContain(
+      "policies.checkpointPolicies.0.action.checkpointThenDelete  is an action that the install does not enable; checkpoint",
+    );
+    const two = { ...nightly, action: { checkpoint: {}, checkpointThenDelete: {} } };
+    expect(problems({ ...ON, policies: { checkpointPolicies: [two] } })).toContain(
+      "policies.checkpointPolicies.0.action  breaks a rule of its kind: set exactly one action: checkpoint, checkpointThenDelete, deleteCheckpoints or verify",
+    );
+  });
+});
+
+describe("the trigger webhook", () => {
+  const served = (webhook: object) => synthCriu({ ...ON, policies: { webhook } });
+  const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>
+    objects
+      .filter(({ kind, metadata }) => kind.endsWith("Role") && metadata.name === name)
+      .map(({ metadata: { namespace }, rules }) => ({ namespace, rules }));
+
+  test("without it, the controller reads no Secret of the namespaces, and has no port and Service for it", () => {
+    const objects = synthCriu({ ...ON, policies: {} });
+    expect(rulesOf(objects, "cedana-controller-policy-secrets")).toEqual([]);
+    expect(named(objects, "Service", "cedana-policies")).toBeUndefined();
+    const text = JSON.stringify(objects);
+    expect(text).not.toContain("9444");
+    expect(text).not.toContain("cedana-policies.cedana-system.svc");
+  });
+
+  test("adds a Service, a port, a name of the certificate, and the permission to read the listed Secrets only", () => {
+    const objects = served({ secrets: ["hooks"] });
+    const rules = [{ apiGroups: [""], resources: ["secrets"], resourceNames: ["hooks"], verbs: ["get"] }];
+    expect(rulesOf(objects, "cedana-controller-policy-secrets")).toEqual([
+      { namespace: "team-a", rules },
+      { namespace: "cedana-system", rules },
+    ]);
+    expect(named(objects, "Service", "cedana-policies")?.spec).toMatchObject({
+      type: "ClusterIP",
+      ports: [{ port: 443, targetPort: "policies" }],
+    });
+    const deployment = JSON.stringify(named(objects, "Deployment", "cedana-controller")?.spec);
+    expect(deployment).toContain('{"containerPort":9444,"name":"policies","protocol":"TCP"}');
+    const settings = named(objects, "ConfigMap", "cedana-controller-settings")?.["data"] as Record<
+      string,
+      string
+    >;
+    expect(readControllerSettings(settings["settings.json"] ?? "")).toMatchObject({
+      value: {
+        restore: { dnsNames: ["cedana-restore.cedana-system.svc", "cedana-policies.cedana-system.svc"] },
+        policies: { webhook: { port: 9444, secrets: ["hooks"] } },
+      },
+    });
+  });
+
+  test("the certificate of cert-manager has the name of its Service", () => {
+    const objects = synthCriu({
+      ...ON,
+      policies: { webhook: {} },
+      restore: { certificates: "cert-manager" },
+    });
+    expect(named(objects, "Certificate", "cedana-restore-certificate")?.spec).toMatchObject({
+      dnsNames: ["cedana-restore.cedana-system.svc", "cedana-policies.cedana-system.svc"],
+    });
+  });
+
+  test("no address may connect by default, and then only those of the install", () => {
+    const ingress = (webhook: object) => {
+      const { spec } = named(served(webhook), "NetworkPolicy", "cedana-controller") ?? { spec: {} };
+      const { ingress: all } = spec as { ingress: { from?: object[]; ports: { port: number }[] }[] };
+      return all.filter(({ ports }) => ports.some(({ port }) => port === 9444));
+    };
+    expect(ingress({})).toEqual([]);
+    const gateway = { "kubernetes.io/metadata.name": "ingress-nginx" };
+    expect(ingress({ allowFromNamespaces: [gateway], allowFromRanges: ["10.0.0.0/16"] })).toEqual([
+      { from: [{ namespaceSelector: { matchLabels: gateway } }], ports: [{ port: 9444, protocol: "TCP" }] },
+      { from: [{ ipBlock: { cidr: "10.0.0.0/16" } }], ports: [{ port: 9444, protocol: "TCP" }] },
+    ]);
+  });
+
+  const hook = { ...nightly, trigger: { webhook: { secret: { name: "hooks" } } } };
+  test.each<[string, object, string]>([
+    [
+      "a policy while no server is installed",
+      { checkpointPolicies: [hook] },
+      "policies.checkpointPolicies.0.trigger.webhook  has no effect: the install serves no webhook of policies",
+    ],
+    [
+      "a Secret that is not listed",
+      { webhook: { secrets: ["a", "b"] }, checkpointPolicies: [hook] },
+      'policies.checkpointPolicies.0.trigger.webhook.secret.name "hooks" is a Secret that the controller may not read; a, b',
+    ],
+    ["an empty list of Secrets", { webhook: { secrets: [] } }, "policies.webhook.secrets"],
+    [
+      "an engine without the certificate",
+      { webhook: {} },
+      "install.policies.webhook  is not supported: the engine cedana has no restore by the webhook",
+    ],
+  ])("rejects %s", (_, policies, text) => {
+    expect(problems({ ...ON, policies })).toContain(text);
+  });
+
+  test("rejects it without restores", () => {
+    expect(() => synthCriu({ ...ON, restore: false, policies: { webhook: {} } })).toThrow(
+      /needs the certificate of the restore webhook, which is disabled/,
+    );
+  });
+});
+
 test.each<[string, object, string]>([
   ["policies without a controller", { policies: {} }, "policies  has no effect: no Checkpoint objects"],
   [
@@ -128,12 +289,12 @@ test.each<[string, object, string]>([
       ...ON,
       policies: { checkpointPolicies: [{ ...nightly, trigger: { manual: {}, ...nightly.trigger } }] },
     },
-    "policies.checkpointPolicies.0.trigger  has not exactly one trigger",
+    "policies.checkpointPolicies.0.trigger  breaks a rule of its kind: set exactly one trigger",
   ],
   [
     "no schedule",
     { ...ON, policies: { checkpointPolicies: [{ ...nightly, trigger: { heartbeat: {} } }] } },
-    "policies.checkpointPolicies.0.trigger.heartbeat  has not exactly one schedule; intervalSeconds or cron",
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: set either intervalSeconds or cron",
   ],
   [
     "a broken cron",
@@ -141,7 +302,7 @@ test.each<[string, object, string]>([
       ...ON,
       policies: { checkpointPolicies: [{ ...nightly, trigger: { heartbeat: { cron: "61 * * * *" } } }] },
     },
-    'policies.checkpointPolicies.0.trigger.heartbeat.cron "61 * * * *" is not a cron schedule; five fields',
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: cron must have five fields",
   ],
   [
     "a time zone that does not exist",
@@ -153,7 +314,7 @@ test.each<[string, object, string]>([
         ],
       },
     },
-    'policies.checkpointPolicies.0.trigger.heartbeat.timeZone "Mars/Olympus" is not a time zone',
+    "policies.checkpointPolicies.0.trigger.heartbeat  breaks a rule of its kind: timeZone must exist in the IANA database",
   ],
   [
     "an interval of zero",
@@ -170,4 +331,52 @@ test.each<[string, object, string]>([
   ],
 ])("rejects %s", (_, install, text) => {
   expect(problems(install as never)).toContain(text);
+});
+
+describe("readings of memory", () => {
+  const settings = (objects: ReturnType<typeof synth>, name: string) => {
+    const { data } = named(objects, "ConfigMap", name) as unknown as { data: Record<string, string> };
+    return JSON.parse(data["settings.json"] ?? "") as {
+      memoryWatches?: boolean;
+      policies?: { memory?: object };
+    };
+  };
+  const rulesOf = (objects: ReturnType<typeof synth>, name: string) =>
+    JSON.stringify(
+      objects.find(({ kind, metadata }) => kind === "Role" && metadata.name === name)?.["rules"],
+    );
+
+  test("are those of the agents with the engine criu, which may write only the status of their own node", () => {
+    const objects = synthCriu({ ...ON, agentNamespace: "agents", policies: {} });
+    expect(settings(objects, "cedana-controller-settings").policies?.memory).toEqual({
+      namespace: "agents",
+      readings: "agent",
+    });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBe(true);
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).not.toContain("status");
+    expect(rulesOf(objects, "cedana-controller-policies")).not.toContain("metrics.k8s.io");
+    const agent = JSON.stringify(objects.filter(({ kind }) => kind === "Role"));
+    expect(agent).toContain('"nodememorywatches/status"');
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).toContain("nodememorywatches/status");
+  });
+
+  test("are those of the metrics server if it is chosen, and the agents get no permissions then", () => {
+    const objects = synthCriu({ ...ON, policies: { memoryReadings: "metrics-server" } });
+    expect(settings(objects, "cedana-agent-settings").memoryWatches).toBeUndefined();
+    expect(rulesOf(objects, "cedana-controller-node-memory-watches")).toContain("nodememorywatches/status");
+    expect(rulesOf(objects, "cedana-controller-policies")).toContain("metrics.k8s.io");
+    const guard = objects.find(
+      ({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && /own-node/.test(metadata.name ?? ""),
+    );
+    expect(JSON.stringify(guard?.["spec"])).not.toContain("nodememorywatches");
+  });
+
+  test("of agents are rejected with the engine cedana", () => {
+    expect(problems({ ...ON, policies: { memoryReadings: "agent" } })).toContain(
+      "install.policies.memoryReadings agent is not supported: the agents of the engine cedana do not read memory; metrics-server",
+    );
+  });
 });

@@ -100,7 +100,7 @@ test("what verify cannot be combined with is rejected", () => {
     "invalid-limit policies.verify.maxRequests.cpu",
   ]);
   expect(problems({ ...ON, policies: { checkpointPolicies: [policy] } })).toEqual([
-    "verify-disabled policies.checkpointPolicies.0.action.verify",
+    "action-not-enabled policies.checkpointPolicies.0.action.verify",
   ]);
   expect(problems({ ...ON, policies: { verify: {}, checkpointPolicies: [policy] } })).toEqual([]);
 });

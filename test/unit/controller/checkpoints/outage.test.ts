@@ -154,16 +154,31 @@ test.each<[string, object, number]>([
   expect(harness.outcome().is).toBe("Ready CheckpointCompleted");
 });
 
-test("waits a day for a push if the containers keep running, then fails with the last message", async () => {
+test("waits a day for a push if the containers keep running, also after a restart, then fails with the last message", async () => {
   harness.agent(PUSHING);
   await harness.checkpoint();
+  const first = harness.start();
+  await seconds(LATE_SECONDS + 40_000);
+  first.kill();
   harness.start();
-  await seconds(LATE_SECONDS + 80_000);
+  await seconds(40_000);
   expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
   expect(await harness.nodeCheckpoints()).toHaveLength(1);
   await seconds(6500);
   expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
   expect(await harness.nodeCheckpoints()).toEqual([]);
+});
+
+test("an agent that has not reported gets its time again after the controller was started again", async () => {
+  await harness.checkpoint();
+  const first = harness.start();
+  await seconds(55);
+  first.kill();
+  harness.start();
+  await seconds(50);
+  expect(harness.outcome().is).toBe("Progressing CheckpointInProgress");
+  await seconds(60);
+  expect(harness.outcome().is).toBe("Failed AgentNotAnswering");
 });
 
 test("repeats what the node reports about a request that waits, or whose push fails", async () => {

@@ -122,6 +122,38 @@ test("records what an earlier version has taken, once, and the status stays curr
   expect(harness.writes.slice(writes).filter(({ path }) => path.includes("/checkpoints/"))).toEqual([]);
 });
 
+test("records what an earlier version has taken one at a time, newest first, a fifth of the time, and delays no new Checkpoint", async () => {
+  const conditions = [{ type: "Ready", status: "True", reason: "CheckpointCompleted", message: "done" }];
+  for (let index = 0; index < 200; index++)
+    harness.api.put(CHECKPOINTS, {
+      metadata: {
+        name: `old-${index}`,
+        namespace: "team-a",
+        creationTimestamp: new Date(Date.parse("2026-11-01T00:00:00Z") + index * 1000).toISOString(),
+      },
+      spec: { podRef: { name: "counter-0" } },
+      status: { conditions },
+    } as never);
+  let [writing, most] = [0, 0];
+  harness.api.before = async ({ method, path }) => {
+    if (method !== "PATCH" || !path.includes("/old-")) return;
+    most = Math.max(most, ++writing);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    writing--;
+  };
+  harness.start();
+  await harness.checkpoint("new");
+  await seconds(3);
+  expect(harness.status("new")).toMatchObject({ true: ["Ready"] });
+  await seconds(47);
+  // Two writes take a second.
+  const recorded = Array.from({ length: 200 }, (_, index) => `old-${index}`).filter(
+    (name) => read(name).record,
+  );
+  expect(recorded).toEqual(Array.from({ length: 10 }, (_, index) => `old-${190 + index}`));
+  expect(most).toBe(1);
+});
+
 test("takes a checkpoint also if the record is rejected, and logs it", async () => {
   harness.api.before = ({ method, path }) => {
     if (method === "PATCH" && path.endsWith("/one")) throw new ApiError(403, "may not patch checkpoints");

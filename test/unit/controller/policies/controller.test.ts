@@ -1,14 +1,13 @@
-import { policyController, type PolicyOptions } from "../../../../controller/policies";
+import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import type { Action } from "../../../../controller/policies/actions";
 import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
-import { Metrics, type EventInput, type Transport } from "../../../../kube";
+import { ApiError, Metrics, type EventInput, type Transport } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
+import { GROUP, IN_A, MEMORY } from "./cluster";
 
-const GROUP = "/apis/automation.cedana.ai/v1alpha1";
-const IN_A = `${GROUP}/namespaces/team-a`;
 const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
 
 let api: FakeApi;
@@ -42,13 +41,13 @@ function start(tables: PolicyOptions["tables"] = {}): () => void {
     watch: (path, more) => api.watch(path, more),
   };
   const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
-  const controller = policyController({
+  const controllers = policyControllers({
     ...runtime,
-    settings: { maxInFlight: 50 },
+    settings: { maxInFlight: 50, memory: MEMORY },
     checkpoints: { namespaces: "all", maxPerNode: 10 },
     tables,
   });
-  void lead(runtime, [controller], stop.signal);
+  void lead(runtime, controllers, stop.signal);
   return () => stop.abort();
 }
 
@@ -140,7 +139,7 @@ async function finish(
 test("creates an ordinary Checkpoint of each pod that is due, and writes the status", async () => {
   const { uid } = policy("nightly", {
     filter: { pods: { matchLabels: { app: "web" } }, containers: ["main"] },
-    action: { checkpoint: { engine: "criu", leaveRunning: false } },
+    action: { checkpoint: { engine: "criu", leaveRunning: false, deletionPolicy: "Delete" } },
   }).metadata;
   const web = pod("web-0", { labels: { app: "web" } });
   pod("db-0");
@@ -166,6 +165,7 @@ test("creates an ordinary Checkpoint of each pod that is due, and writes the sta
         containers: ["main"],
         engine: "criu",
         leaveRunning: false,
+        deletionPolicy: "Delete",
       },
     },
   ]);
@@ -271,6 +271,34 @@ test("a policy whose trigger is invalid has the reason, and is Stalled for tools
     { type: "Stalled", reason: "InvalidTrigger" },
   ]);
   expect(holds("suspended")).toMatchObject([{ type: "Ready", reason: "Suspended" }]);
+});
+
+test("writes the status of a new generation at once, also right after another write", async () => {
+  policy("p", {});
+  pod("a");
+  start();
+  await seconds(2);
+  api.edit(`${IN_A}/checkpointpolicies/p`, (object) => {
+    object.metadata.generation = 2;
+    object["spec"] = { ...(object["spec"] as object), suspend: true };
+  });
+  await seconds(1);
+  expect(statusOf(`${IN_A}/checkpointpolicies/p`)).toMatchObject({ observedGeneration: 2 });
+});
+
+test("writes the status of a policy once a list that was denied is permitted", async () => {
+  policy("p", {});
+  pod("a");
+  refuse = (method, path) =>
+    method === "GET" && path.startsWith("/apis/batch/v1/jobs")
+      ? new ApiError(403, "jobs is forbidden")
+      : undefined;
+  start();
+  await seconds(90);
+  expect(statusOf(`${IN_A}/checkpointpolicies/p`)).toEqual({});
+  refuse = undefined;
+  await seconds(100);
+  expect(statusOf(`${IN_A}/checkpointpolicies/p`)).toMatchObject({ matchedPods: 1, inFlight: 0 });
 });
 
 test("a ClusterCheckpointPolicy checkpoints pods of namespaces with its labels, and has its status", async () => {

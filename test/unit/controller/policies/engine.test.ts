@@ -300,7 +300,10 @@ test.each([
   world.pod("a");
   world.pass(24 * HOUR);
   expect(world.starts).toEqual([]);
-  expect(world.engine.view("p")).toMatchObject({ problem: expect.stringMatching(problem), matchedPods: 0 });
+  expect(world.engine.view("p")).toMatchObject({
+    problem: { message: expect.stringMatching(problem) },
+    matchedPods: 0,
+  });
 });
 
 test("a trigger and a filter are one entry of a table each", () => {

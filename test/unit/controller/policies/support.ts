@@ -1,10 +1,8 @@
+import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
-import {
-  PolicyEngine,
-  podKey,
-  type EngineOptions,
-  type Outcome,
-} from "../../../../controller/policies/core/engine";
+import { PolicyEngine, podKey } from "../../../../controller/policies/core/engine";
+import type { EngineOptions } from "../../../../controller/policies/core/options";
+import type { Outcome } from "../../../../controller/policies/core/outcome";
 import type { CheckpointFact, Policy, PolicyPod, Run } from "../../../../controller/policies/core/types";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
 
@@ -42,6 +40,8 @@ export function podOf(uid: string, more: Partial<PolicyPod> = {}): PolicyPod {
     nodeName: "n1",
     phase: "Running",
     runningSinceMs: 0,
+    revision: { id: uid, name: uid },
+    memoryLimits: {},
     restarts: 0,
     containers: ["main"],
     ...more,
@@ -56,7 +56,9 @@ export interface Start {
   readonly atMs: number;
 }
 
-export interface WorldOptions extends Partial<Omit<EngineOptions, "checkpointsOf" | "report">> {
+export interface WorldOptions extends Partial<
+  Omit<EngineOptions, "checkpointsOf" | "checkpointAt" | "report">
+> {
   /** Returns how long a Checkpoint takes, ms. Default: 10 s. */
   readonly durationMs?: (run: Run) => number;
   /** Returns whether a Checkpoint fails. Default: none does. */
@@ -216,11 +218,14 @@ export class World {
     return new PolicyEngine({
       triggers: TRIGGERS,
       filters: FILTERS,
+      actions: ACTIONS,
       maxPerNode: 1_000_000,
       maxInFlight: 1_000_000,
       ...this.options,
       checkpointsOf: (pod) => this.facts.get(pod) ?? [],
-      report: (outcome, _, { pod, dueMs }) => void this.outcomes.push({ outcome, pod: pod.uid, dueMs }),
+      checkpointAt: (key) => [...this.facts.values()].flat().find((fact) => fact.key === key),
+      report: (outcome, _, { pod, dueMs }) =>
+        void this.outcomes.push({ outcome, pod: pod?.uid ?? "", dueMs }),
     });
   }
 }

@@ -105,6 +105,45 @@ test("does not restore from a Checkpoint of a running pod unless it is named", a
   });
 });
 
+test("reads the source pod while it claims, if the pod takes its name, and releases the claim if it runs", async () => {
+  const harness = new Harness();
+  harness.put();
+  const { api } = harness;
+  let arrived = () => {};
+  const claim = new Promise<void>((resolve) => (arrived = resolve));
+  api.before = ({ method, path }) => {
+    if (method === "PATCH") arrived();
+    return path === `${PODS}/web-0` ? claim : undefined;
+  };
+  expect((await harness.create(harness.replica(), {})).from).toBe("before");
+  api.before = undefined;
+
+  const source = api.put(PODS, { metadata: { name: "web-1", namespace: "team-a" } });
+  harness.put({ name: "second", pod: "web-1", podUID: source.metadata.uid });
+  const requests: Record<string, string>[] = [{}, { "cedana.ai/restore-from": "second" }];
+  for (const annotations of requests) {
+    const { from, verdict } = await harness.create(
+      harness.replica(),
+      { name: "web-1", annotations },
+      { lost: true },
+    );
+    const isNamed = "cedana.ai/restore-from" in annotations;
+    expect(from).toBe(isNamed ? "second" : "none");
+    expect(harness.restoreOf("second")?.state).toBe(isNamed ? "Claimed" : undefined);
+    expect(verdict).toMatchObject({ warnings: [expect.stringMatching("web-1 is still running")] });
+  }
+});
+
+test("claims nothing if the source pod cannot be read", async () => {
+  const harness = new Harness();
+  harness.put();
+  harness.api.before = ({ path }) => {
+    if (path.startsWith(`${PODS}/`)) throw new ApiError(500, "no pods");
+  };
+  await expect(harness.create(harness.replica(), {})).rejects.toThrow("no pods");
+  expect(harness.restoreOf("before")).toBeUndefined();
+});
+
 test("claims nothing in a dry run or for shared Checkpoints", async () => {
   const harness = new Harness();
   harness.put();

@@ -41,6 +41,17 @@ test("with one repository per namespace, restores from that of the namespace, an
 });
 
 describe("latest selects", () => {
+  test("the newest of 20,000 Checkpoints of a pod, and reads the time of each once", () => {
+    const order = (index: number) => (index * 7919) % 20_000;
+    const all = Array.from({ length: 20_000 }, (_, index) =>
+      checkpoint({ name: `c-${order(index)}`, minutes: order(index) }),
+    );
+    const parse = jest.spyOn(Date, "parse");
+    expect(outcome({}, all)).toBe("c-19999");
+    expect(parse.mock.calls.length).toBeLessThanOrEqual(20_000);
+    parse.mockRestore();
+  });
+
   test("for a pod of a StatefulSet its newest Checkpoint", () => {
     const all = [
       checkpoint({ name: "zero-old", minutes: 1 }),

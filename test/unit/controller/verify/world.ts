@@ -1,5 +1,5 @@
 /** A cluster in memory in which Checkpoints are verified: admission, a node that restores, and a controller that can end. */
-import { policyController } from "../../../../controller/policies";
+import { policyControllers } from "../../../../controller/policies";
 import { Verification } from "../../../../controller/verify";
 import { Metrics, type EventInput, type Transport } from "../../../../kube";
 import { FakeApi, type FakeRequest, type Stored } from "../../../../testbed/fake-api";
@@ -104,9 +104,10 @@ export class VerifyWorld {
       watch: (path, more) => this.api.watch(path, more),
     };
     const runtime = runtimeOn(transport, { events: this.events, metrics: new Metrics() });
+    const settings = { maxInFlight: 2, nodeSelector: {}, networkPolicy: "sandboxes", ...this.settings };
     const verification = new Verification({
       ...runtime,
-      settings: { maxInFlight: 2, nodeSelector: {}, networkPolicy: "sandboxes", ...this.settings },
+      settings,
       namespaces: "all",
       method: {
         namespace: "agents",
@@ -118,13 +119,17 @@ export class VerifyWorld {
         repositoryPerNamespace: false,
       },
     });
-    const policies = policyController({
+    const policies = policyControllers({
       ...runtime,
-      settings: { maxInFlight: 50 },
+      settings: {
+        maxInFlight: 50,
+        verify: settings,
+        memory: { namespace: "agents", readings: "metrics-server" },
+      },
       checkpoints: { namespaces: "all", maxPerNode: 10 },
       verification,
     });
-    this.done.push(lead(runtime, [policies, verification.controller], stop.signal).catch(() => {}));
+    this.done.push(lead(runtime, [...policies, verification.controller], stop.signal).catch(() => {}));
     return () => stop.abort();
   }
 

@@ -1,4 +1,6 @@
 import { Agent, type RequestOptions } from "node:https";
+import { createSecureContext, type SecureContext as Context } from "node:tls";
+import { issue } from "../../../../kube/webhook";
 import { Agents } from "../../../../kube/client/api";
 import { Lines } from "../../../../kube/client/lines";
 import { retryAfterMs } from "../../../../kube/client/errors";
@@ -14,25 +16,38 @@ describe("lines", () => {
   });
 });
 
+const SecureContext = createSecureContext().constructor as new () => Context;
+
 describe("agents", () => {
   const assigned = (agents: Agents, options: RequestOptions) => {
     agents.assign(options, "https:");
     return options;
   };
 
-  test("are shared by requests with the same certificates, whatever their headers", () => {
+  test("are shared by requests with the same certificates, whatever their headers", async () => {
     const agents = new Agents();
-    const request = (cert: string, token: string) =>
+    const pairs = {
+      one: await issue(["localhost"], Date.now(), "one"),
+      two: await issue(["localhost"], Date.now(), "two"),
+    };
+    const request = (pair: keyof typeof pairs, token: string) =>
       assigned(agents, {
-        ca: Buffer.from("ca"),
-        cert,
+        ca: Buffer.from(pairs.one.ca),
+        cert: pairs[pair].cert,
+        key: pairs[pair].key,
+        servername: "api",
         headers: { authorization: token },
         agent: new Agent(),
       });
     const first = request("one", "a");
     expect(first.agent).toBe(request("one", "b").agent);
     expect(first).toEqual({ agent: first.agent, headers: { authorization: "a" } });
-    expect((first.agent as Agent).options).toMatchObject({ cert: "one", keepAlive: true, timeout: 30_000 });
+    expect((first.agent as Agent).options).toMatchObject({
+      secureContext: expect.any(SecureContext),
+      servername: "api",
+      keepAlive: true,
+      timeout: 30_000,
+    });
     const rotated = request("two", "b");
     expect(rotated.agent).not.toBe(first.agent);
     expect(request("two", "c").agent).toBe(rotated.agent);

@@ -1,5 +1,5 @@
 /**
- * Hostile clients of the webhook, in a process of their own: `node hostile-clients.cjs PORT COUNT ATTACK`. They connect from
+ * Hostile clients of a webhook, in a process of their own: `node hostile-clients.cjs PORT COUNT ATTACK`. They connect from
  * several addresses, and again when the server ends their connection.
  */
 const { connect: connectTcp } = require("node:net");
@@ -41,6 +41,20 @@ const attacks = {
   "clients that read nothing": overTls((socket) => {
     socket.pause();
     socket.write(`${head("content-length: 2")}{}`.repeat(50));
+  }),
+  "requests with a wrong signature": overTls((socket) => {
+    const time = Math.floor(Date.now() / 1000);
+    const signature = `webhook-id: a\r\nwebhook-timestamp: ${time}\r\nwebhook-signature: v1,AAAA`;
+    const body = flood.subarray(0, 60_000);
+    const path = "/checkpointpolicies/shop/deploy";
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: a\r\n${signature}\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    socket.write(body);
+  }),
+  "bodies of 10 MB": overTls((socket) => {
+    socket.write(head(`content-length: ${10 * 1024 * 1024}`));
+    socket.write(flood);
   }),
   "headers that do not end": overTls((socket) => socket.write("POST /restore HTTP/1.1\r\nhost: a\r\n")),
   "connections without a TLS handshake": () => undefined,

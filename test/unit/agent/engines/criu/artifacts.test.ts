@@ -27,17 +27,27 @@ test("pushes and pulls with the credentials of a Docker config, and rejects ECR 
       { credentials: "docker-config", dockerConfig },
       async () => undefined,
     );
-    const { image, digest } = await artifacts.push("cp", `${registry.host}/checkpoints/web:1`, signal);
+    const { image, digest } = await artifacts.push(
+      "cp",
+      { image: `${registry.host}/checkpoints/web:1`, cluster: "cluster-1" },
+      signal,
+    );
     expect(image).toBe(`${registry.host}/checkpoints/web@${digest}`);
+    const { content } = registry.manifests.get("checkpoints/web/1") ?? {};
+    expect(JSON.parse(String(content))).toMatchObject({
+      annotations: { "ai.cedana.checkpoint.uid": "cp", "ai.cedana.checkpoint.cluster": "cluster-1" },
+    });
     const limits = { maxBytes: 1e9, reserveBytes: 0, lazy: false };
     expect(await artifacts.pull({ image, podUID: "pod-2", ...limits }, signal)).toMatchObject({ uid: "cp" });
-    await expect(artifacts.push("cp", "other.example.com/checkpoints/web:1", signal)).rejects.toThrow(
+    await expect(
+      artifacts.push("cp", { image: "other.example.com/checkpoints/web:1" }, signal),
+    ).rejects.toThrow(
       `the Docker config has no entry for other.example.com/checkpoints/web; it has: ${registry.host}. Add an entry to the Secret of registryCredentials`,
     );
     const withoutIdentity = artifactsWith(node, { credentials: "ecr" }, async () => undefined);
-    await expect(withoutIdentity.push("cp", `${registry.host}/checkpoints/web:2`, signal)).rejects.toThrow(
-      "no AWS identity",
-    );
+    await expect(
+      withoutIdentity.push("cp", { image: `${registry.host}/checkpoints/web:2` }, signal),
+    ).rejects.toThrow("no AWS identity");
   } finally {
     await service.stop();
     await registry.stop();

@@ -196,7 +196,7 @@ export class NodeModel {
   };
 
   readonly artifacts: Artifacts = {
-    push: async (uid, image) => {
+    push: async (uid, { image }) => {
       await pause(1);
       if (!this.checkpoints.has(uid)) throw error("CheckpointNotFound");
       this.pushes++;

@@ -1,0 +1,165 @@
+import type { PolicyStatus } from "../../api";
+import type { PolicyObject, PolicyPreview } from "../../controller/policies/preview";
+import { podText, scheduleText } from "./text";
+
+/**
+ * What a policy does.
+ * - `scheduled`: pods match, and are checkpointed when they are due
+ * - `waiting`: pods are due, and wait for a limit
+ * - `failing`: the last action failed
+ * - `noPods`: no pod matches
+ * - `suspended`: `spec.suspend` is true
+ * - `invalid`: the trigger or the filter cannot be evaluated
+ * - `unobserved`: the controller has not evaluated its current generation
+ */
+export type PolicyVerdict =
+  | "scheduled"
+  | "waiting"
+  | "failing"
+  | "noPods"
+  | "suspended"
+  | "invalid"
+  | "unobserved";
+
+/** Result of `explain policy`, as `--output json` prints it. */
+export interface PolicyReport extends PolicyPreview {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly verdict: PolicyVerdict;
+  /** As the controller wrote it. */
+  readonly status: PolicyStatus;
+  /** Pods that match now. */
+  readonly matched: number;
+  /** Commands to run next. */
+  readonly next: readonly string[];
+}
+
+/** Evaluates a policy of a cluster. `kubectl` is the command with the flags of the same cluster. */
+export function policyReport(
+  kind: string,
+  { metadata: { name, namespace, generation }, spec, status }: PolicyObject,
+  preview: PolicyPreview,
+  kubectl: string,
+): PolicyReport {
+  const matched = preview.pods.filter(({ matches }) => matches).length;
+  const observed = status.observedGeneration === generation;
+  const verdict = verdictOf(observed, spec.suspend ?? false, preview, matched, status);
+  return {
+    kind,
+    ...(namespace === undefined ? {} : { namespace }),
+    name,
+    verdict,
+    status,
+    matched,
+    ...preview,
+    next: nextSteps(verdict, kind, name, namespace, kubectl),
+  };
+}
+
+function verdictOf(
+  observed: boolean,
+  suspend: boolean,
+  { problem }: PolicyPreview,
+  matched: number,
+  { lastFailures = [], lastRunTime = "", waiting = 0 }: PolicyStatus,
+): PolicyVerdict {
+  if (!observed) return "unobserved";
+  if (problem) return "invalid";
+  if (suspend) return "suspended";
+  if (matched === 0) return "noPods";
+  const [failure] = lastFailures;
+  // RFC 3339 in UTC: the order of the text is that of the times.
+  if (failure && failure.time >= lastRunTime) return "failing";
+  return waiting > 0 ? "waiting" : "scheduled";
+}
+
+function nextSteps(
+  verdict: PolicyVerdict,
+  kind: string,
+  name: string,
+  namespace: string | undefined,
+  kubectl: string,
+): readonly string[] {
+  const scope = namespace === undefined ? "-A" : `-n ${namespace}`;
+  switch (verdict) {
+    case "unobserved":
+      return [`${kubectl} get deployments -A -l app.kubernetes.io/component=controller`];
+    case "noPods":
+      return [`${kubectl} get pods ${scope} --show-labels`];
+    case "failing":
+    case "waiting":
+      return [
+        `${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`,
+        `${kubectl} get events ${scope} --field-selector involvedObject.kind=${kind},involvedObject.name=${name}`,
+      ];
+    case "invalid":
+    case "suspended":
+      return [
+        `${kubectl} edit ${kind.toLowerCase()}${namespace === undefined ? "" : ` -n ${namespace}`} ${name}`,
+      ];
+    default:
+      return [];
+  }
+}
+
+const VERDICTS: Readonly<Record<PolicyVerdict, string>> = {
+  scheduled: "checkpoints pods when they are due",
+  waiting: "has pods that are due, and wait for a limit",
+  failing: "checkpoints pods, and the last action failed",
+  noPods: "matches no pod",
+  suspended: "is suspended: spec.suspend is true",
+  invalid: "does nothing: it is invalid",
+  unobserved:
+    "is not evaluated: no controller runs, install.policies is not set, or its namespace is not one of install.checkpoints.namespaces",
+};
+
+function dueText({ problem, schedule, status }: PolicyReport): string {
+  if (problem) return "never";
+  return status.nextRunTime === undefined ? scheduleText(schedule) : `next pod at ${status.nextRunTime}`;
+}
+
+/** Pods and failures that the text names. JSON has all. */
+const MAX_ROWS = 20;
+
+/** Formats a report as text. */
+export function policyReportText(report: PolicyReport): string {
+  const { kind, namespace, name, verdict, status, matched, problem, pods, next } = report;
+  const condition = status.conditions?.find((one) => one.type === (problem ? "Failed" : "Ready"));
+  const others = pods.filter(({ matches }) => !matches);
+  const rows: [string, string][] = [
+    ...(problem ? [["problem", problem.message] as [string, string]] : []),
+    ...(condition
+      ? [
+          [
+            "condition",
+            `${condition.type}=${condition.status} (${condition.reason}): ${condition.message}`,
+          ] as [string, string],
+        ]
+      : []),
+    ["due", dueText(report)],
+    ["last run", status.lastRunTime ?? "none"],
+    [
+      "pods",
+      `${matched} of ${pods.length} match, ${status.inFlight ?? 0} in flight, ${status.waiting ?? 0} waiting`,
+    ],
+    ...others
+      .slice(0, MAX_ROWS)
+      .map((pod): [string, string] => [
+        namespace === undefined ? `${pod.namespace}/${pod.name}` : pod.name,
+        podText(pod),
+      ]),
+    ...(others.length > MAX_ROWS
+      ? [["...", `and ${others.length - MAX_ROWS} more`] as [string, string]]
+      : []),
+    ...(status.lastFailures ?? []).map((one): [string, string] => [
+      "failure",
+      `${one.time} pod ${one.namespace}/${one.pod}: ${one.reason}: ${one.message}`,
+    ]),
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length));
+  const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`);
+  const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`} ${VERDICTS[verdict]}`;
+  const steps = next.length > 0 ? ["", "Next:", ...next.map((step) => `  ${step}`)] : [];
+  return `${[title, ...lines, ...steps].join("\n")}\n`;
+}

@@ -1,0 +1,159 @@
+import { readFileSync } from "node:fs";
+import { parseAllDocuments } from "yaml";
+import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, type PolicySpec } from "../../api";
+import { checkPolicy, checkpointsOf } from "../../config/install";
+import { formatProblem } from "../../config/schema";
+import type { Policy, PolicyPod } from "../../controller/policies/preview";
+import { NAMESPACE, POLICY_POD } from "../../controller/policies/preview";
+import type { Client, Json } from "../../kube/client";
+import { CommandError, EXIT } from "../errors";
+import { loadPlatform } from "../platform-file";
+
+/** A policy of a file. */
+export interface FilePolicy extends Policy {
+  readonly kind: string;
+}
+
+export interface FilePolicies {
+  readonly policies: readonly FilePolicy[];
+  /** Namespaces in which the controller reconciles Checkpoints, if the file has them. */
+  readonly namespaces: "all" | readonly string[];
+}
+
+/** Pods to evaluate, and the labels of their namespaces. */
+export interface Cluster {
+  readonly pods: readonly PolicyPod[];
+  readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+interface Manifest {
+  readonly kind?: unknown;
+  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } | null;
+  readonly spec?: unknown;
+  readonly items?: unknown;
+}
+
+const KINDS = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY];
+
+/**
+ * Reads the policies of a platform file, or of a manifest.
+ * @throws CommandError (exit code 2) with all problems
+ */
+export function readPolicies(file: string): FilePolicies {
+  const manifests = isManifest(file) ? objectsOf(file) : undefined;
+  if (!manifests) return ofPlatform(file);
+  const problems: string[] = [];
+  const policies = manifests.flatMap((manifest) => {
+    const kind = KINDS.find((one) => one.kind === manifest.kind);
+    if (!kind) return [];
+    const metadata = { namespace: "default", ...manifest.metadata };
+    const checked = checkPolicy(kind, { metadata, spec: manifest.spec });
+    if (!checked.problems) return [policyOf(kind.kind, metadata, checked.spec)];
+    const { name } = metadata;
+    problems.push(
+      ...checked.problems.map((one) => `${file}: ${kind.kind} ${String(name)}: ${formatProblem(one)}`),
+    );
+    return [];
+  });
+  if (problems.length > 0) throw new CommandError(problems.join("\n"), EXIT.badInput);
+  return { policies: required(policies, file), namespaces: "all" };
+}
+
+function ofPlatform(file: string): FilePolicies {
+  const { install } = loadPlatform(file).platform;
+  const checkpoints = install ? checkpointsOf(install) : false;
+  const lists = install?.policies || undefined;
+  const policies = [
+    ...(lists?.checkpointPolicies ?? []).map(({ name, namespace, ...spec }) =>
+      policyOf(CHECKPOINT_POLICY.kind, { name, namespace }, spec),
+    ),
+    ...(lists?.clusterCheckpointPolicies ?? []).map(({ name, ...spec }) =>
+      policyOf(CLUSTER_CHECKPOINT_POLICY.kind, { name }, spec),
+    ),
+  ];
+  return { policies: required(policies, file), namespaces: checkpoints ? checkpoints.namespaces : "all" };
+}
+
+function required(policies: readonly FilePolicy[], file: string): readonly FilePolicy[] {
+  if (policies.length > 0) return policies;
+  throw new CommandError(
+    `${file}: has no policy; expected install.policies, or objects of the kinds ${KINDS.map(({ kind }) => kind).join(" and ")}`,
+    EXIT.badInput,
+  );
+}
+
+function policyOf(
+  kind: string,
+  { name, namespace }: { readonly name?: unknown; readonly namespace?: unknown },
+  spec: PolicySpec,
+): FilePolicy {
+  const scope = kind === CHECKPOINT_POLICY.kind ? { namespace: String(namespace) } : {};
+  return { kind, uid: "", name: String(name), ...scope, generation: 1, sinceMs: 0, spec };
+}
+
+/** Returns whether the file has Kubernetes objects. A platform file has a version instead of a kind. */
+function isManifest(file: string): boolean {
+  try {
+    return /^(kind|"kind"|\s+"kind"):|^\s*\{/m.test(readFileSync(file, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the objects of a YAML or JSON file. Lists are replaced by their items. */
+function objectsOf(file: string): readonly Manifest[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`${file}: cannot be read (${code ?? "unknown error"})`, EXIT.badInput);
+  }
+  const documents = parseAllDocuments(text);
+  return (Array.isArray(documents) ? documents : []).flatMap((document) => {
+    const [error] = document.errors;
+    if (error) throw new CommandError(`${file}: is invalid YAML: ${error.message}`, EXIT.badInput);
+    return flattened(document.toJS() as unknown);
+  });
+}
+
+function flattened(value: unknown): readonly Manifest[] {
+  if (typeof value !== "object" || value === null) return [];
+  const { items } = value as Manifest;
+  return Array.isArray(items) ? items.flatMap(flattened) : [value];
+}
+
+/**
+ * Reads pods and namespaces of a file.
+ * @throws CommandError (exit code 2) if it cannot be read, or has no pod
+ */
+export function readPods(file: string): Cluster {
+  const objects = objectsOf(file);
+  const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
+  const pods = ofKind("Pod").map((pod) => POLICY_POD.project(completed(pod)).pod);
+  if (pods.length === 0)
+    throw new CommandError(`${file}: has no pod; create it by kubectl get pods -A -o yaml`, EXIT.badInput);
+  const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(completed(one)));
+  return { pods, labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])) };
+}
+
+/** Returns the object with the metadata that each stored one has. */
+function completed({ metadata, ...object }: Manifest): Json {
+  const { name = "" } = metadata ?? {};
+  return {
+    ...object,
+    metadata: { namespace: "default", uid: String(name), resourceVersion: "0", ...metadata },
+  } as unknown as Json;
+}
+
+/** Lists the pods of a namespace, or of all, and the namespaces. */
+export async function listPods(client: Client, namespace: string | undefined): Promise<Cluster> {
+  const [pods, namespaces] = await Promise.all([
+    client.list(POLICY_POD, namespace === undefined ? {} : { namespace }),
+    client.list(NAMESPACE),
+  ]);
+  return {
+    pods: pods.filter(({ isDeleted }) => !isDeleted).map(({ pod }) => pod),
+    labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
+  };
+}

@@ -1,0 +1,48 @@
+import { previewPolicy } from "../../controller/policies/preview";
+import { clusterError, connect, type ClusterOptions } from "../cluster";
+import { EXIT } from "../errors";
+import { listPods, readPods, readPolicies, type FilePolicy } from "./read";
+import { previewText, type PolicyTest } from "./text";
+
+/**
+ * Evaluates the policies of a file for the pods of another one, or of a cluster.
+ * @returns exit code 1 if a policy matches no pod
+ * @throws CommandError (exit code 2) for the files or the kubeconfig
+ */
+export async function testPolicies(
+  options: ClusterOptions & {
+    readonly file: string;
+    readonly pods?: string;
+    readonly output: "text" | "json";
+  },
+  nowMs: number,
+): Promise<{ readonly text: string; readonly exitCode: number }> {
+  const { policies, namespaces } = readPolicies(options.file);
+  const { pods, labels } =
+    options.pods === undefined
+      ? await listPods(await connect(options), onlyNamespace(policies)).catch(clusterError)
+      : readPods(options.pods);
+  const reconciled = pods.filter(({ namespace }) => namespaces === "all" || namespaces.includes(namespace));
+  const results = policies.map((policy): PolicyTest => {
+    const preview = previewPolicy(policy, reconciled, (namespace) => labels.get(namespace) ?? {}, nowMs);
+    const { kind, namespace, name } = policy;
+    return {
+      kind,
+      ...(namespace === undefined ? {} : { namespace }),
+      name,
+      matched: preview.pods.filter(({ matches }) => matches).length,
+      ...preview,
+    };
+  });
+  const text =
+    options.output === "json"
+      ? `${JSON.stringify({ policies: results }, null, 2)}\n`
+      : results.map((one) => `${previewText(one)}\n`).join("\n");
+  return { text, exitCode: results.every(({ matched }) => matched > 0) ? EXIT.ok : EXIT.differs };
+}
+
+/** Returns the namespace of all policies; undefined if they have several, or one selects namespaces. */
+function onlyNamespace(policies: readonly FilePolicy[]): string | undefined {
+  const [first, ...others] = new Set(policies.map(({ namespace }) => namespace));
+  return others.length === 0 ? first : undefined;
+}

@@ -1,0 +1,46 @@
+import type { PodPreview, PolicyPreview, Schedule } from "../../controller/policies/preview";
+
+/** Result for one policy, as `--output json` prints it. */
+export interface PolicyTest extends PolicyPreview {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  /** Pods that match. */
+  readonly matched: number;
+}
+
+/** Formats the result of a policy as text. */
+export function previewText({ kind, namespace, name, matched, problem, schedule, pods }: PolicyTest): string {
+  const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+  const rows: [string, string][] = [
+    ...(problem ? [["problem", problem.message] as [string, string]] : []),
+    ["due", problem ? "never" : scheduleText(schedule)],
+    ...pods.map((pod): [string, string] => [podName(pod, namespace), podText(pod)]),
+  ];
+  const width = Math.max(...rows.map(([label]) => label.length));
+  const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`);
+  return [`${title} matches ${matched} of ${pods.length} pods`, ...lines].join("\n");
+}
+
+const WHEN: Readonly<Record<string, string>> = {
+  manual: "when the annotation cedana.ai/checkpoint-requested-at of a pod or its workload requests it",
+  startup: "once, when a pod has been Ready for the time of spec.trigger.startup",
+  webhook: "when the controller accepts a signed request to the policy",
+};
+
+/** Returns when a policy is due, for people. */
+export function scheduleText({ trigger, times, jitterSeconds = 0 }: Schedule): string {
+  if (times === undefined) return WHEN[trigger] ?? `when the trigger ${trigger} is`;
+  if (times.length === 0) return "never";
+  const later = jitterSeconds > 0 ? `; a pod up to ${jitterSeconds} s later` : "";
+  return `${times.join(", ")}${later}`;
+}
+
+function podName({ namespace, name }: PodPreview, scope: string | undefined): string {
+  return scope === undefined ? `${namespace}/${name}` : name;
+}
+
+/** Returns why a pod does not match, filter by filter. */
+export function podText({ matches, failed }: PodPreview): string {
+  return matches ? "matches" : failed.map(({ filter, message }) => `${filter} ${message}`).join("; ");
+}

@@ -1,0 +1,167 @@
+import { repositoryOf, type Repositories } from "../../config/programs";
+import type { CachedObjects, Logger } from "../../kube";
+import type { ClusterIdentity } from "../cluster";
+import type { CheckpointObject } from "../checkpoints/objects";
+import { factsIn, type ArtifactFacts } from "./artifact";
+import { LIMITS, paused, type Limits } from "./limits";
+import type { Registry } from "./registry";
+import type { SweepReport } from "./sweep-report";
+import type { Uses } from "./uses";
+
+/** A UID, as tags of checkpoints are. */
+const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Artifacts of others that are remembered, so that their manifests are read once. */
+const MAX_KNOWN = 100_000;
+
+/** An artifact that no Checkpoint names. */
+export interface Orphan {
+  readonly repository: string;
+  readonly digest: string;
+  readonly facts: ArtifactFacts;
+}
+
+export interface OrphansOptions {
+  readonly mode: "report" | "delete";
+  readonly repositories: Repositories;
+  readonly namespaces: "all" | readonly string[];
+  readonly minAgeMs: number;
+  readonly registry: Registry;
+  readonly cluster: Pick<ClusterIdentity, "uid">;
+  readonly uses: Uses;
+  readonly checkpoints: Pick<CachedObjects<CheckpointObject>, "list" | "covers">;
+  /** Returns whether a request to an agent has this name: the UID of a Checkpoint. */
+  readonly isPending: (uid: string) => boolean;
+  readonly report: SweepReport;
+  /** Default: `LIMITS`. */
+  readonly limits?: Limits;
+  readonly log: Pick<Logger, "info">;
+}
+
+/**
+ * Finds artifacts of this cluster that no Checkpoint, request or restore names, and deletes them if that is configured: those that the sweep
+ * before has found too.
+ */
+export class Orphans {
+  /** By `repository@digest`. */
+  private known = new Map<string, Orphan>();
+  /** Tags whose artifacts are not of this cluster, by `repository:tag`: tags of the toolkit are immutable. */
+  private readonly others = new Set<string>();
+  /** Where the next sweep of a repository continues to read manifests. */
+  private readonly cursors = new Map<string, string>();
+
+  constructor(private readonly options: OrphansOptions) {}
+
+  /**
+   * Sweeps all repositories.
+   * @returns the tags that they have
+   * @throws errors of the registry; the signal's reason
+   */
+  async sweep(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const clusterUID = await this.options.cluster.uid(signal);
+    const tags = new Set<string>();
+    const found = new Map<string, Orphan>();
+    for (const repository of this.repositories())
+      await this.sweepRepository(repository, { clusterUID, tags, found, signal });
+    const before = this.known;
+    this.known = found;
+    for (const [image, orphan] of found) if (!before.has(image)) this.report(image, orphan);
+    if (this.options.mode === "delete")
+      for (const [image, orphan] of found) if (before.has(image)) await this.delete(image, orphan, signal);
+    this.options.report.orphans(this.known.size);
+    return tags;
+  }
+
+  private repositories(): readonly string[] {
+    const { repositories, namespaces, checkpoints } = this.options;
+    const all =
+      namespaces === "all" ? checkpoints.list().map(({ metadata }) => metadata.namespace) : namespaces;
+    return [...new Set([repositories.repository, ...all.map((one) => repositoryOf(repositories, one))])];
+  }
+
+  private async sweepRepository(
+    repository: string,
+    { clusterUID, tags, found, signal }: Pass,
+  ): Promise<void> {
+    const { registry, limits = LIMITS } = this.options;
+    const cursor = this.cursors.get(repository) ?? "";
+    this.cursors.delete(repository);
+    let reads = 0;
+    for await (const page of registry.tags(repository, signal)) {
+      for (const tag of page) {
+        tags.add(tag);
+        if (!UID.test(tag) || this.others.has(`${repository}:${tag}`) || this.isNamed([tag])) continue;
+        if (reads >= limits.reads || tag <= cursor) {
+          for (const [image, orphan] of this.known)
+            if (orphan.repository === repository && orphan.facts.checkpointUID === tag)
+              found.set(image, orphan);
+          continue;
+        }
+        if (++reads === limits.reads) this.cursors.set(repository, tag);
+        const orphan = await this.read(repository, tag, clusterUID, signal);
+        if (orphan) found.set(`${repository}@${orphan.digest}`, orphan);
+        await paused(limits, signal);
+      }
+      await paused(limits, signal);
+    }
+  }
+
+  /** Reads the artifact of a tag that no object names. @returns undefined if it is kept */
+  private async read(
+    repository: string,
+    tag: string,
+    clusterUID: string,
+    signal: AbortSignal,
+  ): Promise<Orphan | undefined> {
+    const { registry, minAgeMs } = this.options;
+    const manifest = await registry.manifest(repository, tag, signal);
+    if (manifest === undefined) return undefined;
+    const facts = factsIn(manifest.content);
+    if (facts === undefined || facts.checkpointUID !== tag || facts.clusterUID !== clusterUID) {
+      if (this.others.size < MAX_KNOWN) this.others.add(`${repository}:${tag}`);
+      return undefined;
+    }
+    const { digest } = manifest;
+    const isOld = facts.createdMs !== undefined && facts.createdMs <= Date.now() - minAgeMs;
+    if (!isOld || !this.isRead(facts.namespace) || this.isNamed([tag, digest])) return undefined;
+    return { repository, digest, facts };
+  }
+
+  /** Returns whether the Checkpoints of a namespace are known. Another install may reconcile those of others. */
+  private isRead(namespace: string | undefined): boolean {
+    const { namespaces, checkpoints } = this.options;
+    if (namespace === undefined) return false;
+    return (namespaces === "all" || namespaces.includes(namespace)) && checkpoints.covers(namespace);
+  }
+
+  private isNamed(names: readonly string[]): boolean {
+    const { uses, isPending } = this.options;
+    return uses.checkpointsOf(names).length > 0 || uses.isRequested(names) || names.some(isPending);
+  }
+
+  private async delete(
+    image: string,
+    { repository, digest, facts }: Orphan,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { registry, report } = this.options;
+    // The sweep took time.
+    if (!this.isRead(facts.namespace) || this.isNamed([facts.checkpointUID ?? "", digest])) return;
+    const existed = await registry.delete(repository, digest, signal);
+    this.known.delete(image);
+    if (existed) report.orphanDeleted(image, facts);
+    await paused(this.options.limits ?? LIMITS, signal);
+  }
+
+  private report(image: string, { facts }: Orphan): void {
+    const { checkpointUID, namespace, createdMs = 0 } = facts;
+    const created = new Date(createdMs).toISOString();
+    this.options.log.info({ image, checkpointUID, namespace, created }, "no Checkpoint names this artifact");
+  }
+}
+
+interface Pass {
+  readonly clusterUID: string;
+  readonly tags: Set<string>;
+  readonly found: Map<string, Orphan>;
+  readonly signal: AbortSignal;
+}

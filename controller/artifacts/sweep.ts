@@ -1,0 +1,65 @@
+import { isOutdated, sleep, type Client, type Logger } from "../../kube";
+import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
+import { hasFinalizer, removeFinalizer } from "./finalizer";
+import { markMissing, type MissingOptions } from "./missing";
+import { Orphans, type OrphansOptions } from "./orphans";
+
+/** Time from the begin of the lead to the first sweep, and between two. */
+const FIRST_MS = 300_000;
+const SWEEP_MS = 3_600_000;
+
+export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode" | "log"> {
+  readonly mode: "off" | OrphansOptions["mode"];
+  /** How long a deleted Checkpoint waits for the deletion of its artifact, ms. */
+  readonly waitMs: number;
+  readonly report: OrphansOptions["report"];
+  readonly checkpoints: OrphansOptions["checkpoints"];
+  readonly log: Pick<Logger, "info" | "warn">;
+}
+
+/** Sweeps the repository and the Checkpoints, once an hour until the signal. */
+export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal): Promise<void> {
+  const { mode, client, namespaces, waitMs, report, log } = options;
+  const orphans = mode === "off" ? undefined : new Orphans({ ...options, mode });
+  const attempt = async (what: string, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error }, `${what} failed, retrying later`);
+    }
+  };
+  for (let delayMs = FIRST_MS; ; delayMs = SWEEP_MS) {
+    await sleep(delayMs, signal);
+    if (signal.aborted) return;
+    if (namespaces !== "all")
+      await attempt("release of Checkpoints", () => releaseOthers(client, { namespaces, waitMs }, signal));
+    if (orphans === undefined) continue;
+    await attempt("sweep of the repository", async () => {
+      const sinceMs = Date.now();
+      await markMissing(options, await orphans.sweep(signal), sinceMs, signal);
+      report.ended(Date.now());
+    });
+  }
+}
+
+/**
+ * Releases deleted Checkpoints in namespaces that the install does not have any more: no controller reconciles them. One that another
+ * install reconciles was released before.
+ */
+async function releaseOthers(
+  client: Client,
+  { namespaces, waitMs }: { readonly namespaces: readonly string[]; readonly waitMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const all: readonly CheckpointObject[] = await client.list(CHECKPOINT, { signal });
+  for (const object of all) {
+    const { namespace, deletionTimestamp } = object.metadata;
+    const isOver = Date.parse(deletionTimestamp ?? "") + waitMs < Date.now();
+    if (namespaces.includes(namespace) || !isOver || !hasFinalizer(object)) continue;
+    try {
+      await removeFinalizer(client, object);
+    } catch (error) {
+      if (!isOutdated(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { PolicyFailure } from "../../../api";
+import type { PolicyProblem } from "./policy-state";
+import type { Unwatched } from "./watches";
+
+/**
+ * Outcome of an action that was due.
+ * - `started`: its Checkpoint is requested, or the run of the policy has begun
+ * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago, or the one that is created once;
+ *   or the policy's last run has not ended
+ * - `filtered`: the pod did not match any longer
+ * - `backoff`: the pod's last Checkpoints failed
+ * - `missed`: it could not start before its deadline
+ */
+export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
+export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
+
+/** State of a policy for its status. */
+export interface PolicyView {
+  readonly problem?: PolicyProblem;
+  /** What the action works on. The numbers of pods and Checkpoints are of policies for pods. */
+  readonly subject: "pod" | "policy";
+  readonly matchedPods: number;
+  /** Whether its trigger depends on readings. */
+  readonly isWatching: boolean;
+  readonly unwatched?: Unwatched;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly nextRunMs?: number;
+  readonly lastRunMs?: number;
+  readonly failures: readonly PolicyFailure[];
+  /** Pods for which the filters cannot be evaluated, with the reason of one. */
+  readonly filterErrors?: { readonly count: number; readonly example: string };
+}

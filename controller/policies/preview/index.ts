@@ -1,0 +1,130 @@
+/**
+ * What a policy would do, by the triggers and filters of the controller: for `cedana-cdk policy test` and `explain policy`. Pure
+ * functions without requests or a clock.
+ */
+import type { HeartbeatTrigger } from "../../../api";
+import { printable } from "../../../config/schema";
+import { Watches } from "../core/watches";
+import { PolicyState, type PolicyProblem } from "../core/policy-state";
+import { entryOf, type Policy, type PolicyPod } from "../core/types";
+import { FILTERS } from "../filters";
+import { TRIGGERS } from "../triggers";
+import { heartbeat, jitterOf } from "../triggers/heartbeat";
+
+export type { PolicyProblem } from "../core/policy-state";
+export type { Policy, PolicyPod } from "../core/types";
+export { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, toPolicy, type PolicyObject } from "../objects";
+
+/** Times that a schedule shows. */
+const TIMES = 5;
+
+/** When a policy is due. */
+export interface Schedule {
+  /** Field of `spec.trigger`. */
+  readonly trigger: string;
+  /** The next times, without jitter. Missing if the trigger is not periodic. */
+  readonly times?: readonly string[];
+  /** How much later a pod can be due, in seconds. */
+  readonly jitterSeconds?: number;
+}
+
+/** A filter that a pod does not match. */
+export interface FailedFilter {
+  /** Field of `spec.filter`. */
+  readonly filter: string;
+  readonly message: string;
+}
+
+export interface PodPreview {
+  readonly namespace: string;
+  readonly name: string;
+  readonly matches: boolean;
+  /** Filters that it does not match, in the order of the controller's evaluation. */
+  readonly failed: readonly FailedFilter[];
+}
+
+export interface PolicyPreview {
+  /** Why the policy does nothing. */
+  readonly problem?: PolicyProblem;
+  readonly schedule: Schedule;
+  /** All pods of its scope. */
+  readonly pods: readonly PodPreview[];
+}
+
+/**
+ * Evaluates a policy for pods.
+ * @param labelsOf - returns the labels of a namespace
+ */
+export function previewPolicy(
+  policy: Policy,
+  pods: readonly PolicyPod[],
+  labelsOf: (namespace: string) => Readonly<Record<string, string>>,
+  nowMs: number,
+): PolicyPreview {
+  const { problem } = new PolicyState(policy, { triggers: TRIGGERS, filters: FILTERS }, new Watches());
+  const inScope = pods.filter(
+    ({ namespace }) => policy.namespace === undefined || policy.namespace === namespace,
+  );
+  return {
+    ...(problem && { problem }),
+    schedule: scheduleOf(policy, problem === undefined, nowMs),
+    pods: inScope.map((pod) => {
+      const failed = failedFilters(policy, pod, { nowMs, namespaceLabels: labelsOf(pod.namespace) });
+      const { namespace, name } = pod;
+      return { namespace, name, matches: failed.length === 0, failed };
+    }),
+  };
+}
+
+function failedFilters(
+  { spec: { filter = {} } }: Policy,
+  pod: PolicyPod,
+  context: { readonly nowMs: number; readonly namespaceLabels: Readonly<Record<string, string>> },
+): readonly FailedFilter[] {
+  const given = filter as Readonly<Record<string, unknown>>;
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(FILTERS, name));
+  return [
+    ...unknown.map((name) => ({ filter: name, message: "is not a filter of this version" })),
+    ...Object.entries(FILTERS).flatMap(([name, entry]) => {
+      const settings = given[name] ?? entry.unset;
+      if (settings === undefined) return [];
+      const text = `${printable(settings)}${given[name] === undefined ? ", the default" : ""}`;
+      try {
+        return entry.matches(settings as never, pod, context)
+          ? []
+          : [{ filter: name, message: `does not match ${text}` }];
+      } catch (error) {
+        const [cause = ""] = (error as Error).message.split("\n");
+        return [{ filter: name, message: `cannot be evaluated: ${cause}` }];
+      }
+    }),
+  ];
+}
+
+function scheduleOf({ spec }: Policy, isValid: boolean, nowMs: number): Schedule {
+  const trigger = entryOf(TRIGGERS, spec.trigger)?.name ?? (Object.keys(spec.trigger)[0] || "none");
+  const { heartbeat: settings } = spec.trigger as { readonly heartbeat?: HeartbeatTrigger };
+  if (!settings || !isValid) return { trigger };
+  const times: string[] = [];
+  const exact = { ...settings, jitterSeconds: 0 };
+  for (let afterMs: number | undefined = nowMs; times.length < TIMES;) {
+    afterMs = heartbeat.next(exact, { policyUID: "", pod: NO_POD }, afterMs);
+    if (afterMs === undefined) break;
+    times.push(new Date(afterMs).toISOString());
+  }
+  return { trigger, times, jitterSeconds: jitterOf(settings) };
+}
+
+/** Stands for any pod: without jitter, all have the same times. */
+const NO_POD: PolicyPod = {
+  uid: "",
+  namespace: "",
+  name: "",
+  createdMs: 0,
+  revision: { id: "", name: "" },
+  labels: {},
+  phase: "Running",
+  restarts: 0,
+  containers: [],
+  memoryLimits: {},
+};

@@ -1,0 +1,83 @@
+import type { DeleteCheckpointsAction } from "../../../api";
+import type { CheckpointObject } from "../../checkpoints/objects";
+import type { Filter, Policy } from "../core/types";
+import { toRetained, toRetaining, type RetainedCheckpoint, type RetainingPod } from "./facts";
+import { planRetention, type RetentionEntry } from "./plan";
+
+/** The objects that a decision about Checkpoints depends on: all of the namespaces of the policy. */
+export interface RetentionObjects {
+  readonly checkpoints: readonly CheckpointObject[];
+  readonly pods: readonly RetainingPodObject[];
+  /** Workloads, or anything else whose pod template names a Checkpoint. */
+  readonly workloads: readonly {
+    readonly metadata: { readonly namespace?: string };
+    readonly restoreFrom?: string;
+  }[];
+  /** The Jobs that exist. Undefined if that is not known. */
+  readonly jobs?: readonly { readonly metadata: { readonly uid: string } }[];
+  /** Returns the labels of a namespace. */
+  readonly labelsOf: (namespace: string) => Readonly<Record<string, string>>;
+  /** Returns why the objects of a namespace are not all known. Default: they are. */
+  readonly unknown?: (namespace: string) => string | undefined;
+}
+
+/** A pod as the policy controller caches it. */
+export interface RetainingPodObject {
+  readonly pod: Parameters<typeof toRetaining>[0];
+  readonly pool?: string;
+  readonly isDeleted: boolean;
+}
+
+/**
+ * Decides for each Checkpoint that a policy with the action `deleteCheckpoints` selects whether it is deleted or kept, and why.
+ * @param filters the table that `spec.filter` refers to. One that Checkpoints do not record selects none
+ * @param nowMs when they would be deleted
+ * @param deleted UIDs of Checkpoints that were deleted, and may still be in `objects`
+ */
+export function planPolicy(
+  {
+    namespace,
+    spec: { filter = {} },
+  }: Pick<Policy, "namespace"> & { readonly spec: Pick<Policy["spec"], "filter"> },
+  settings: DeleteCheckpointsAction,
+  filters: Readonly<Record<string, Filter>>,
+  objects: RetentionObjects,
+  nowMs: number,
+  deleted: ReadonlySet<string> = new Set(),
+): readonly RetentionEntry[] {
+  const { policies, createdByUsers = false } = settings;
+  const { labelsOf, unknown } = objects;
+  const conditions = Object.entries(filter);
+  const isSelected = ({ pod, policy }: RetainedCheckpoint): boolean => {
+    if (namespace !== undefined && pod.namespace !== namespace) return false;
+    if (policy === undefined ? !createdByUsers : policies !== undefined && !policies.includes(policy))
+      return false;
+    const context = { nowMs, namespaceLabels: labelsOf(pod.namespace) };
+    return conditions.every(
+      ([name, given]) =>
+        (Object.hasOwn(filters, name) && filters[name]?.matchesRecorded?.(given as never, pod, context)) ??
+        false,
+    );
+  };
+  const pods: readonly RetainingPod[] = objects.pods.map(({ pod, isDeleted, pool }) =>
+    toRetaining(pod, isDeleted, pool),
+  );
+  const named = objects.workloads.flatMap(({ metadata, restoreFrom }) =>
+    restoreFrom === undefined ? [] : [`${metadata.namespace}/${restoreFrom}`],
+  );
+  const checkpoints = objects.checkpoints
+    .filter(({ metadata }) => !deleted.has(metadata.uid))
+    .map((one) => toRetained(one));
+  return planRetention(
+    {
+      limits: settings,
+      checkpoints,
+      isSelected,
+      pods,
+      named: new Set(named),
+      ...(objects.jobs && { jobs: new Set(objects.jobs.map(({ metadata }) => metadata.uid)) }),
+      ...(unknown && { unknown }),
+    },
+    nowMs,
+  );
+}

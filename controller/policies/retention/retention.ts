@@ -1,0 +1,175 @@
+import {
+  RESTORED_FROM,
+  type DeleteCheckpointsAction,
+  type RetentionKeepReason,
+  type RetentionLimit,
+  type RetentionStatus,
+} from "../../../api";
+import {
+  hasStatus,
+  isFinal,
+  NotLeaderError,
+  sleep,
+  type CachedObjects,
+  type Client,
+  type Index,
+} from "../../../kube";
+import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
+import { hasEnded, RESTORED_POD } from "../../restore/pods";
+import type { Filter, Policy } from "../core/types";
+import type { NamespaceObject, PodObject, WorkloadObject } from "../objects";
+import { executeRetention, type Deletion } from "./execute";
+import { toRetained } from "./facts";
+import type { RetentionEntry } from "./plan";
+import { planPolicy } from "./plan-policy";
+import { retentionStatus } from "./status";
+
+/** Shortest time between two deletions of all policies, ms: 10 a second. */
+const SPACING_MS = 100;
+
+/** What retention reads. */
+export interface RetentionCaches {
+  readonly checkpoints: CachedObjects<CheckpointObject>;
+  readonly pods: CachedObjects<PodObject>;
+  readonly namespaces: CachedObjects<NamespaceObject>;
+  readonly workloads: readonly CachedObjects<WorkloadObject>[];
+  readonly jobs: CachedObjects<WorkloadObject>;
+}
+
+export interface RetentionOptions {
+  readonly caches: RetentionCaches;
+  readonly filters: Readonly<Record<string, Filter>>;
+  /** Deletes only while this process leads. */
+  readonly client: Pick<Client, "get" | "list" | "delete">;
+  /** Called after each deletion. */
+  readonly deleted: (policy: Policy, deletion: Deletion) => void;
+  /** Called with a deletion that the API server rejects. */
+  readonly failed: (policy: Policy, deletion: Deletion, error: Error) => void;
+  /** Called at the end of a run, with the number of deleted Checkpoints by the limit that they exceeded. */
+  readonly ended: (policy: Policy, deleted: ReadonlyMap<RetentionLimit, number>) => void;
+}
+
+/** Decides about Checkpoints by what the caches have, and deletes them. */
+export class Retention {
+  private readonly checkpointsIn: Index<CheckpointObject>;
+  private readonly podsIn: Index<PodObject>;
+  /** Number of Checkpoints that the last run of a policy deleted, by the policy's UID. */
+  private readonly lastDeleted = new Map<string, number>();
+  /** What policies keep, by UID. */
+  private readonly kept = new Map<string, NonNullable<RetentionStatus["kept"]>>();
+  /** When the next deletion may start, by the monotonic clock. */
+  private nextMs = 0;
+
+  constructor(private readonly options: RetentionOptions) {
+    const { checkpoints, pods } = options.caches;
+    this.checkpointsIn = checkpoints.index(({ metadata }) => [metadata.namespace]);
+    this.podsIn = pods.index(({ pod }) => [pod.namespace]);
+  }
+
+  /** Returns what the policy deletes and keeps at a time. @param deleted UIDs that count as deleted */
+  plan(
+    policy: Policy,
+    settings: DeleteCheckpointsAction,
+    nowMs: number,
+    deleted?: ReadonlySet<string>,
+  ): readonly RetentionEntry[] {
+    const { caches, filters } = this.options;
+    const { namespace } = policy;
+    const objects = {
+      checkpoints: namespace === undefined ? caches.checkpoints.list() : this.checkpointsIn(namespace),
+      pods: namespace === undefined ? caches.pods.list() : this.podsIn(namespace),
+      workloads: caches.workloads.flatMap((kind) => kind.list()),
+      jobs: caches.jobs.list(),
+      labelsOf: (name: string) => caches.namespaces.get(name)?.labels ?? {},
+      unknown: (name: string) => this.unknown(name),
+    };
+    return planPolicy(policy, settings, filters, objects, nowMs, deleted);
+  }
+
+  /** Returns the status of a policy, as of its next run. */
+  status(policy: Policy, settings: DeleteCheckpointsAction, nextMs: number): RetentionStatus {
+    const status = retentionStatus(this.plan(policy, settings, nextMs), this.lastDeleted.get(policy.uid));
+    this.kept.set(policy.uid, status.kept ?? []);
+    return status;
+  }
+
+  /** Returns the number of Checkpoints that all policies keep, by reason, as of their last status. */
+  keptTotals(): ReadonlyMap<RetentionKeepReason, number> {
+    const totals = new Map<RetentionKeepReason, number>();
+    for (const kept of this.kept.values())
+      for (const { reason, count } of kept) totals.set(reason, (totals.get(reason) ?? 0) + count);
+    return totals;
+  }
+
+  /** Drops what is known about a deleted policy. */
+  policyDeleted(uid: string): void {
+    this.lastDeleted.delete(uid);
+    this.kept.delete(uid);
+  }
+
+  /**
+   * Deletes the Checkpoints that exceed a limit of the policy, at most 10 a second for all policies together.
+   * @throws Error if the API server does not respond; NotLeaderError if another process leads, or after the signal
+   */
+  async run(policy: Policy, settings: DeleteCheckpointsAction, signal: AbortSignal): Promise<void> {
+    if (settings.dryRun) return;
+    const { client, deleted, failed, ended } = this.options;
+    const counts = new Map<RetentionLimit, number>();
+    const count = await executeRetention({
+      plan: (gone) => this.plan(policy, settings, Date.now(), gone),
+      pause: () => this.pause(signal),
+      read: async ({ key }) => {
+        const found = await client.get(CHECKPOINT, targetOf(key), { signal });
+        return found && toRetained(found);
+      },
+      hasPods: async ({ key, uid }) => {
+        const { namespace } = targetOf(key);
+        const labelSelector = `${RESTORED_FROM}=${uid}`;
+        const pods = await client.list(RESTORED_POD, { namespace, labelSelector, signal });
+        return pods.some((pod) => !hasEnded(pod));
+      },
+      delete: async (deletion) => {
+        const { key, uid, resourceVersion } = deletion.checkpoint;
+        try {
+          await client.delete(CHECKPOINT, targetOf(key), { uid, resourceVersion, signal });
+        } catch (error) {
+          if (hasStatus(error, 409)) return false;
+          throw error;
+        }
+        counts.set(deletion.reason, (counts.get(deletion.reason) ?? 0) + 1);
+        deleted(policy, deletion);
+        return true;
+      },
+      rejected: (deletion, error) => {
+        if (!isFinal(error)) return false;
+        failed(policy, deletion, error);
+        return true;
+      },
+    });
+    this.lastDeleted.set(policy.uid, count);
+    ended(policy, counts);
+  }
+
+  private async pause(signal: AbortSignal): Promise<void> {
+    const nowMs = performance.now();
+    const atMs = Math.max(nowMs, this.nextMs);
+    this.nextMs = atMs + SPACING_MS;
+    if (atMs > nowMs) await sleep(atMs - nowMs, signal);
+    if (signal.aborted) throw new NotLeaderError();
+  }
+
+  /** Returns why not all objects of a namespace are known. */
+  private unknown(namespace: string): string | undefined {
+    const { checkpoints, pods, workloads } = this.options.caches;
+    for (const objects of [checkpoints, pods, ...workloads]) {
+      if (objects.covers(namespace)) continue;
+      return objects.deniedIn(namespace)?.message ?? "the API server has not listed all of its objects yet";
+    }
+    return undefined;
+  }
+}
+
+function targetOf(key: string): { readonly namespace: string; readonly name: string } {
+  const [namespace = "", name = ""] = key.split("/");
+  return { namespace, name };
+}

@@ -1,0 +1,222 @@
+/** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
+import { markMissing } from "../../../../controller/artifacts/missing";
+import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
+import { SweepReport } from "../../../../controller/artifacts/sweep-report";
+import { ClusterIdentity } from "../../../../controller/cluster";
+import type { FakeRegistryOptions } from "../../../support/registry";
+import { counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
+
+const DAY_MS = 86_400_000;
+const NOW = Date.parse("2026-11-28T03:00:00Z");
+const signal = new AbortController().signal;
+let world: World;
+const starting = async (options: FakeRegistryOptions = {}) => (world = await new World(options).start());
+
+beforeEach(() => {
+  jest.spyOn(Date, "now").mockReturnValue(NOW);
+});
+afterEach(async () => {
+  await world.end();
+  jest.restoreAllMocks();
+});
+
+function sweepOf(process: Process, options: Partial<OrphansOptions> = {}) {
+  const { client, events, log, metrics } = process.runtime;
+  const report = new SweepReport(events, log, metrics);
+  const limits = { reads: 100, pauseMs: 0 };
+  const common = { registry: process.registry, checkpoints: process.checkpoints, report, limits };
+  const repositories = world.repositories;
+  const orphans = new Orphans({
+    ...common,
+    mode: "delete",
+    repositories,
+    namespaces: "all",
+    minAgeMs: DAY_MS,
+    cluster: new ClusterIdentity(client),
+    uses: process.uses,
+    isPending: () => false,
+    log,
+    ...options,
+  });
+  return {
+    sweep: async () => {
+      await process.synced();
+      return orphans.sweep(signal);
+    },
+    missing: async (tags: ReadonlySet<string>) => {
+      await process.synced();
+      await markMissing({ ...common, client, repositories }, tags, NOW, signal);
+      await process.synced();
+    },
+  };
+}
+
+const gauge = async (process: Process) =>
+  (await counted(process.metrics, "cedana_artifact_orphans"))[""] ?? 0;
+
+test("reports an orphan, and deletes it only if configured, when two sweeps have found it", async () => {
+  await starting();
+  const [orphan, named] = [world.push(), world.push({ uid: uidOf(2) })];
+  world.checkpoint("two", { uid: uidOf(2), image: named });
+  const reporting = world.process();
+  const first = sweepOf(reporting, { mode: "report" });
+  for (let at = 0; at < 3; at++) await first.sweep();
+  expect(world.has(orphan)).toBe(true);
+  expect(await gauge(reporting)).toBe(1);
+  const reported = reporting.lines.filter(
+    (line) => (line as { msg: string }).msg === "no Checkpoint names this artifact",
+  );
+  expect(reported).toMatchObject([
+    { image: orphan, checkpointUID: uidOf(1), namespace: "team-a", created: "2026-11-01T00:00:00.000Z" },
+  ]);
+
+  const deleting = world.process();
+  const second = sweepOf(deleting);
+  await second.sweep();
+  expect(world.has(orphan)).toBe(true);
+  await second.sweep();
+  expect(world.has(orphan)).toBe(false);
+  expect(world.has(named)).toBe(true);
+  expect(await gauge(deleting)).toBe(0);
+  expect(await counted(deleting.metrics, "cedana_artifact_orphans_deleted_total")).toEqual({ "": 1 });
+});
+
+test.each<[string, () => string, Partial<OrphansOptions>?]>([
+  ["of another cluster", () => world.push({ cluster: uidOf(9) })],
+  ["of an earlier agent, which names no cluster", () => world.push({ cluster: undefined })],
+  [
+    "that is younger than the safe age",
+    () => world.push({ created: new Date(NOW - DAY_MS + 1000).toISOString() }),
+  ],
+  ["whose time is not known", () => world.push({ created: "yesterday" })],
+  ["that is no checkpoint", () => world.push({ artifactType: "application/vnd.oci.image.config.v1+json" })],
+  ["whose tag is not its UID", () => world.push({ tag: uidOf(3) })],
+  ["with a tag of a user", () => world.push({ tag: "keep-this" })],
+  [
+    "of a namespace of another install",
+    () => world.push({ namespace: "team-b" }),
+    { namespaces: ["team-a"] },
+  ],
+  ["that an agent pushes", () => world.push(), { isPending: (uid) => uid === uidOf(1) }],
+  [
+    "that a Checkpoint names by its UID only",
+    () => {
+      world.checkpoint("one", { uid: uidOf(1), status: {} });
+      return world.push();
+    },
+  ],
+  [
+    "that a Checkpoint from a backup names by its digest",
+    () => {
+      const image = world.push();
+      world.checkpoint("copy", { uid: uidOf(5), image, record: { checkpointUID: uidOf(6) } });
+      return image;
+    },
+  ],
+  [
+    "that a restore names",
+    () => {
+      const image = world.push();
+      const spec = {
+        podRef: { namespace: "team-a", name: "web-1", uid: "pod-1" },
+        checkpointUID: uidOf(1),
+        image,
+      };
+      world.api.put(NODE_RESTORES.replace("/namespaces/cedana-agents", ""), {
+        metadata: { name: "pod-1", namespace: "cedana-agents" },
+        spec,
+        status: { conditions: [{ type: "Ready", status: "True" }] },
+      } as never);
+      return image;
+    },
+  ],
+])("never deletes an artifact %s", async (_, push, options = {}) => {
+  await starting();
+  const image = push();
+  const process = world.process();
+  const { sweep } = sweepOf(process, options);
+  for (let at = 0; at < 3; at++) await sweep();
+  expect(world.has(image)).toBe(true);
+  expect(await gauge(process)).toBe(0);
+});
+
+test("an orphan that is named again between two sweeps stays", async () => {
+  await starting();
+  const image = world.push();
+  const process = world.process();
+  const { sweep } = sweepOf(process);
+  await sweep();
+  world.checkpoint("copy", { uid: uidOf(5), image, record: { checkpointUID: uidOf(1) } });
+  await sweep();
+  expect(world.has(image)).toBe(true);
+  expect(await gauge(process)).toBe(0);
+});
+
+test("reads a bounded number of manifests per sweep, reaches all of them, and those of others once", async () => {
+  await starting();
+  const own = Array.from({ length: 7 }, (_, n) => world.push({ uid: uidOf(n * 2) }));
+  for (let n = 0; n < 7; n++) world.push({ uid: uidOf(n * 2 + 1), cluster: uidOf(99) });
+  const process = world.process();
+  const { sweep } = sweepOf(process, { mode: "report", limits: { reads: 5, pauseMs: 0 } });
+  const reads = () => world.registry.seen.filter(({ path }) => path.includes("/manifests/")).length;
+  for (let at = 0; at < 3; at++) {
+    const before = reads();
+    await sweep();
+    expect(reads() - before).toBeLessThanOrEqual(5);
+  }
+  expect(await gauge(process)).toBe(own.length);
+  const foreign = world.registry.seen.filter(({ path }) => path.endsWith(`/manifests/${uidOf(1)}`));
+  expect(foreign).toHaveLength(1);
+});
+
+test("with one repository per namespace, sweeps all of them", async () => {
+  await starting();
+  world.perNamespace = true;
+  const images = [world.push({ repository: "checkpoints/team-a" }), world.push({ uid: uidOf(2) })];
+  const { sweep } = sweepOf(world.process(), { namespaces: ["team-a", "team-b"] });
+  await sweep();
+  await sweep();
+  expect(images.map((image) => world.has(image))).toEqual([false, false]);
+});
+
+test("nothing is deleted by a sweep that the registry interrupts", async () => {
+  let down = false;
+  await starting({ fault: ({ method }) => (down && method === "GET" ? { status: 403 } : undefined) });
+  const image = world.push();
+  const { sweep } = sweepOf(world.process());
+  await sweep();
+  down = true;
+  await expect(sweep()).rejects.toThrow("403");
+  expect(world.has(image)).toBe(true);
+});
+
+describe("a Checkpoint whose artifact is not in the registry", () => {
+  test("gets ImageNotFound, with an event", async () => {
+    await starting();
+    const [image, other] = [world.push(), world.push({ uid: uidOf(2) })];
+    world.checkpoint("one", { uid: uidOf(1), image });
+    world.checkpoint("two", { uid: uidOf(2), image: other });
+    for (const key of world.registry.manifests.keys())
+      if (key.includes(uidOf(1)) || key.includes(image.split("@")[1]!)) world.registry.manifests.delete(key);
+    const process = world.process();
+    const { sweep, missing } = sweepOf(process);
+    await missing(await sweep());
+    const ready = (name: string) => world.get(name)?.status?.conditions?.find(({ type }) => type === "Ready");
+    expect(ready("one")).toMatchObject({ status: "False", reason: "ImageNotFound" });
+    expect(ready("two")).toMatchObject({ status: "True" });
+    expect(process.events).toMatchObject([{ reason: "ImageNotFound", regarding: { name: "one" } }]);
+    expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 1 });
+  });
+
+  test.each<[string, () => void]>([
+    ["it has no tag", () => void world.registry.manifests.delete(`checkpoints/${uidOf(1)}`)],
+    ["the whole repository is empty", () => world.registry.manifests.clear()],
+  ])("nothing is concluded if %s", async (_, change) => {
+    await starting();
+    world.checkpoint("one", { uid: uidOf(1), image: world.push() });
+    change();
+    const { sweep, missing } = sweepOf(world.process());
+    await missing(await sweep());
+    expect(world.get("one")?.status?.conditions).toMatchObject([{ reason: "CheckpointCompleted" }]);
+  });
+});

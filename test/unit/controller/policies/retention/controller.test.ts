@@ -1,0 +1,362 @@
+import { MEMORY } from "../cluster";
+import { policyControllers } from "../../../../../controller/policies";
+import { ApiError, Metrics, type EventInput, type Transport } from "../../../../../kube";
+import { FakeApi } from "../../../../../testbed/fake-api";
+import { lead, runtimeOn } from "../../../../support/controller-runtime";
+
+const GROUP = "/apis/automation.cedana.ai/v1alpha1";
+const IN_A = `${GROUP}/namespaces/team-a`;
+const NOW = Date.parse("2026-11-28T12:00:00Z");
+const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
+
+let api: FakeApi;
+let stops: AbortController[];
+let events: EventInput[];
+let metrics: Metrics;
+/** Called before a request is sent. */
+let before: ((method: string, path: string) => void) | undefined;
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: NOW });
+  api = new FakeApi();
+  [stops, events, metrics, before] = [[], [], new Metrics(), undefined];
+  put("/api/v1/namespaces", { metadata: { name: "team-a", labels: { tier: "gold" } } });
+});
+afterEach(async () => {
+  for (const stop of stops) stop.abort();
+  await seconds(0);
+  jest.useRealTimers();
+});
+
+const put = (path: string, object: object) => api.put(path, object as Parameters<FakeApi["put"]>[1]);
+
+/** Starts the controller as a leader. @returns the function that ends it */
+function start(): () => void {
+  const stop = new AbortController();
+  stops.push(stop);
+  const transport: Transport = {
+    send: async (method, path, body, more) => {
+      before?.(method, path);
+      return api.send(method, path, body, more);
+    },
+    watch: (path, more) => api.watch(path, more),
+  };
+  const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
+  const controllers = policyControllers({
+    ...runtime,
+    settings: { maxInFlight: 50, actions: ["deleteCheckpoints"], memory: MEMORY },
+    checkpoints: { namespaces: "all", maxPerNode: 10 },
+  });
+  void lead(runtime, controllers, stop.signal);
+  return () => stop.abort();
+}
+
+function policy(deleteCheckpoints: object, more: object = {}): void {
+  put(`${IN_A}/checkpointpolicies`, {
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "CheckpointPolicy",
+    metadata: { name: "retention", namespace: "team-a", generation: 1 },
+    spec: {
+      suspend: false,
+      trigger: { heartbeat: { intervalSeconds: 600, jitterSeconds: 0 } },
+      action: { deleteCheckpoints },
+      minSpacingSeconds: 60,
+      deadlineSeconds: 600,
+      maxInFlight: 10,
+      ...more,
+    },
+  });
+}
+
+/** Stores a completed Checkpoint of web-0 that ended some days ago. */
+function checkpoint(
+  name: string,
+  days: number,
+  more: { labels?: object; spec?: object; status?: object } = {},
+) {
+  const { labels = { "cedana.ai/policy": "nightly", "cedana.ai/policy-uid": "u" }, spec, status } = more;
+  const time = new Date(NOW - days * 86_400_000).toISOString();
+  return put(`${IN_A}/checkpoints`, {
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "Checkpoint",
+    metadata: { name, namespace: "team-a", labels, creationTimestamp: time },
+    spec: { podRef: { name: "web-0" }, ...spec },
+    status: {
+      podUID: "p",
+      owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "s" },
+      completionTime: time,
+      sizeBytes: 100,
+      conditions: [{ type: "Ready", status: "True", reason: "CheckpointCompleted", message: "" }],
+      ...status,
+    },
+  });
+}
+
+async function names(): Promise<string[]> {
+  const { items } = (await api.send("GET", `${IN_A}/checkpoints`)) as {
+    items: { metadata: { name: string } }[];
+  };
+  return items.map(({ metadata }) => metadata.name).toSorted();
+}
+
+const statusOf = (path = `${IN_A}/checkpointpolicies/retention`) =>
+  (api.get(path)?.["status"] ?? {}) as Record<string, unknown>;
+
+const WEEK = { olderThanSeconds: 7 * 86_400 };
+
+test("deletes at each tick what exceeds the limit, and reports it", async () => {
+  for (const days of [30, 20, 10, 3, 1]) checkpoint(`d${days}`, days);
+  policy(WEEK);
+  start();
+  await seconds(31);
+  expect(statusOf()).toMatchObject({
+    nextRunTime: "2026-11-28T12:10:00.000Z",
+    retention: {
+      selected: 5,
+      totalBytes: 500,
+      toDelete: 3,
+      next: [
+        { namespace: "team-a", name: "d30", reason: "OlderThan" },
+        { namespace: "team-a", name: "d20", reason: "OlderThan" },
+        { namespace: "team-a", name: "d10", reason: "OlderThan" },
+      ],
+      kept: [
+        { reason: "LastGood", count: 1 },
+        { reason: "WithinLimits", count: 1 },
+      ],
+    },
+  });
+  expect(statusOf()).not.toHaveProperty("matchedPods");
+  expect(await names()).toHaveLength(5);
+  await seconds(570);
+  expect(await names()).toEqual(["d1", "d3"]);
+  await seconds(31);
+  expect(statusOf()).toMatchObject({
+    lastRunTime: "2026-11-28T12:10:00.000Z",
+    retention: { selected: 2, toDelete: 0, deleted: 3 },
+  });
+  expect(events).toMatchObject([
+    {
+      type: "Normal",
+      reason: "CheckpointsDeleted",
+      regarding: { kind: "CheckpointPolicy", name: "retention" },
+      note: "deleted Checkpoints: 3 OlderThan",
+    },
+  ]);
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('cedana_policy_checkpoints_deleted_total{reason="OlderThan"} 3');
+  expect(text).toContain('cedana_policy_checkpoints_deleted_total{reason="OverTotalSize"} 0');
+  expect(text).toContain('cedana_policy_checkpoints_kept{reason="LastGood"} 1');
+  expect(text).toContain('cedana_policy_actions_total{trigger="heartbeat",outcome="started"} 1');
+});
+
+test("a dry run deletes nothing, and says what would be deleted", async () => {
+  for (const days of [30, 20]) checkpoint(`d${days}`, days);
+  policy({ ...WEEK, dryRun: true });
+  start();
+  await seconds(700);
+  expect(await names()).toHaveLength(2);
+  expect(statusOf()).toMatchObject({
+    retention: { toDelete: 1, next: [{ name: "d30" }], kept: [{ reason: "LastGood", count: 1 }] },
+  });
+  expect(events).toEqual([]);
+});
+
+test("selects Checkpoints by the policies that created them, and those of users only on request", async () => {
+  checkpoint("nightly", 30);
+  checkpoint("hourly", 29, { labels: { "cedana.ai/policy": "hourly", "cedana.ai/policy-uid": "h" } });
+  checkpoint("manual", 28, { labels: {} });
+  checkpoint("last", 1);
+  policy({ ...WEEK, policies: ["nightly"] });
+  start();
+  await seconds(620);
+  expect(await names()).toEqual(["hourly", "last", "manual"]);
+  api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
+    const { spec, metadata } = object as unknown as {
+      spec: { action: object };
+      metadata: { generation: number };
+    };
+    spec.action = { deleteCheckpoints: { ...WEEK, createdByUsers: true } };
+    metadata.generation = 2;
+  });
+  await seconds(600);
+  expect(await names()).toEqual(["last"]);
+});
+
+test("selects Checkpoints by the owner of their pods, and none whose pod was never seen", async () => {
+  const failed = {
+    podUID: undefined,
+    owner: undefined,
+    conditions: [{ type: "Failed", status: "True", reason: "SourcePodNotFound", message: "" }],
+  };
+  checkpoint("web", 30);
+  checkpoint("unknown", 30, { status: failed });
+  checkpoint("job", 30, {
+    status: { owner: { apiVersion: "batch/v1", kind: "Job", name: "web", uid: "j" } },
+  });
+  checkpoint("last", 1);
+  policy(WEEK, { filter: { owners: [{ kind: "StatefulSet", names: ["web"] }, { kind: "None" }] } });
+  start();
+  await seconds(620);
+  expect(await names()).toEqual(["job", "last", "unknown"]);
+});
+
+test("a ClusterCheckpointPolicy deletes in the namespaces with its labels", async () => {
+  put("/api/v1/namespaces", { metadata: { name: "team-b", labels: {} } });
+  checkpoint("a", 30);
+  checkpoint("last", 1);
+  const spec = (tier: string) => ({
+    suspend: false,
+    trigger: { heartbeat: { intervalSeconds: 600, jitterSeconds: 0 } },
+    filter: { namespaceSelector: { matchLabels: { tier } } },
+    action: { deleteCheckpoints: WEEK },
+    deadlineSeconds: 600,
+  });
+  const create = (tier: string) =>
+    put(`${GROUP}/clustercheckpointpolicies`, {
+      apiVersion: "automation.cedana.ai/v1alpha1",
+      kind: "ClusterCheckpointPolicy",
+      metadata: { name: tier, generation: 1 },
+      spec: spec(tier),
+    });
+  create("silver");
+  start();
+  await seconds(620);
+  expect(await names()).toEqual(["a", "last"]);
+  create("gold");
+  await seconds(620);
+  expect(await names()).toEqual(["last"]);
+  expect(statusOf(`${GROUP}/clustercheckpointpolicies/silver`)).toMatchObject({ retention: { selected: 0 } });
+});
+
+test("a Checkpoint that is claimed or pinned just before its deletion stays", async () => {
+  for (const days of [30, 20, 10, 1]) checkpoint(`d${days}`, days);
+  policy(WEEK);
+  start();
+  await seconds(1);
+  const edit = (name: string, change: (object: Record<string, object>) => void) =>
+    api.edit(`${IN_A}/checkpoints/${name}`, (object) => change(object as unknown as Record<string, object>));
+  before = (method, path) => {
+    if (method !== "DELETE" || !path.endsWith("d30")) return;
+    // The watch delivers neither before the deletions are sent.
+    edit("d30", ({ status }) =>
+      Object.assign(status!, { restore: { state: "Claimed", time: "2026-11-28T12:00:00Z" } }),
+    );
+    edit("d20", ({ spec }) => Object.assign(spec!, { pinned: true }));
+    before = undefined;
+  };
+  await seconds(1200);
+  expect(await names()).toEqual(["d1", "d20", "d30"]);
+  expect(statusOf()).toMatchObject({
+    retention: {
+      toDelete: 0,
+      kept: [
+        { reason: "Pinned", count: 1 },
+        { reason: "InUse", count: 1 },
+        { reason: "LastGood", count: 1 },
+      ],
+    },
+  });
+});
+
+test("a pod that shares a Checkpoint has no claim: it is found before the deletion", async () => {
+  checkpoint("d1", 1);
+  const { uid } = checkpoint("d30", 30).metadata;
+  policy(WEEK);
+  start();
+  await seconds(1);
+  before = (method, path) => {
+    if (method !== "GET" || !path.endsWith("/pods")) return;
+    before = undefined;
+    put("/api/v1/namespaces/team-a/pods", {
+      metadata: { name: "web-0", namespace: "team-a", labels: { "cedana.ai/restored-from": uid } },
+      spec: { containers: [] },
+      status: { phase: "Pending" },
+    });
+  };
+  await seconds(1200);
+  expect(await names()).toEqual(["d1", "d30"]);
+});
+
+test("does not delete when the newer Checkpoint that justifies it was just deleted", async () => {
+  checkpoint("d30", 30);
+  checkpoint("d1", 1);
+  policy(WEEK);
+  start();
+  await seconds(1);
+  before = (method, path) => {
+    if (method !== "GET" || !path.endsWith("/d1")) return;
+    before = undefined;
+    api.remove(`${IN_A}/checkpoints/d1`);
+  };
+  await seconds(1200);
+  expect(await names()).toEqual(["d30"]);
+});
+
+test("a leader that takes over after some of the deletions deletes the rest, within the deadline", async () => {
+  for (let index = 0; index < 40; index++) checkpoint(`d${10 + index}`, 10 + index);
+  policy(WEEK);
+  const stop = start();
+  await seconds(600);
+  await seconds(2);
+  const left = (await names()).length;
+  expect(left).toBeGreaterThan(10);
+  expect(left).toBeLessThan(30);
+  stop();
+  await seconds(3);
+  expect((await names()).length).toBeGreaterThanOrEqual(left - 1);
+  expect(statusOf()).not.toHaveProperty("lastRunTime");
+  start();
+  await seconds(10);
+  expect(await names()).toEqual(["d10"]);
+});
+
+test("deletes at most 10 a second", async () => {
+  for (let index = 0; index < 60; index++) checkpoint(`d${10 + index}`, 10 + index);
+  policy(WEEK);
+  start();
+  await seconds(1);
+  const times: number[] = [];
+  before = (method) => void (method === "DELETE" && times.push(Date.now()));
+  await seconds(620);
+  expect(times).toHaveLength(59);
+  expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(5800);
+});
+
+test("reports a deletion that the API server rejects, and continues with the others", async () => {
+  for (const days of [30, 20, 1]) checkpoint(`d${days}`, days);
+  policy(WEEK);
+  start();
+  await seconds(1);
+  const send = api.send.bind(api);
+  api.send = async (...given) => {
+    if (given[0] !== "DELETE" || !given[1].endsWith("/d30")) return send(...given);
+    throw new ApiError(403, "forbidden by a policy");
+  };
+  await seconds(660);
+  expect(await names()).toEqual(["d1", "d30"]);
+  expect(statusOf()["lastFailures"]).toMatchObject([
+    {
+      namespace: "team-a",
+      pod: "web-0",
+      reason: "DeletionRejected",
+      message: "Checkpoint team-a/d30: forbidden by a policy",
+    },
+  ]);
+});
+
+test.each([
+  [{ trigger: { manual: {} } }, "the trigger manual is due for a pod, and the action does not work on pods"],
+  [
+    { filter: { pods: { matchLabels: { app: "web" } } } },
+    "the filter pods selects no Checkpoints: they do not record it of their pods",
+  ],
+])("a policy that the API server should have rejected deletes nothing: %j", async (more, message) => {
+  for (const days of [30, 20]) checkpoint(`d${days}`, days);
+  policy(WEEK, more);
+  start();
+  await seconds(1300);
+  expect(await names()).toHaveLength(2);
+  const { conditions } = statusOf() as { conditions: { type: string; message: string; status: string }[] };
+  expect(conditions.find(({ type }) => type === "Failed")).toMatchObject({ status: "True", message });
+});

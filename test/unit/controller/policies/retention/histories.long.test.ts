@@ -1,0 +1,12 @@
+import { SOAK } from "../../../../../testbed/random";
+import { compareHistories } from "./histories";
+
+const HISTORIES = SOAK ? 10_000_000 : 100_000;
+
+test("100,000 random histories: deletes exactly what the definition says, also after a part of the deletions", () => {
+  const { wrong, totals } = compareHistories(HISTORIES);
+  expect(wrong).toEqual([]);
+  // The histories are not trivial.
+  expect(totals.deleted).toBeGreaterThan(totals.checkpoints / 20);
+  expect(totals.continued).toBeGreaterThan(HISTORIES / 20);
+}, 600_000);

@@ -1,0 +1,11 @@
+import { compareHistories } from "./histories";
+
+const HISTORIES = 5000;
+
+test("5,000 random histories: deletes exactly what the definition says, also after a part of the deletions", () => {
+  const { wrong, totals } = compareHistories(HISTORIES);
+  expect(wrong).toEqual([]);
+  // The histories are not trivial.
+  expect(totals.deleted).toBeGreaterThan(totals.checkpoints / 20);
+  expect(totals.continued).toBeGreaterThan(HISTORIES / 20);
+});
