@@ -68,6 +68,7 @@ export {
 } from "./checkpoint-policy";
 export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
 export type { OwnerFilter, PodFilter } from "./policy-filter";
+export { SUSPENDABLE, SUSPENDED, type SuspendableKind } from "./policy-suspend";
 export type { LabelSelector } from "./policy-selector";
 export { CRON_PATTERN, REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger } from "./policy-trigger";
 export {

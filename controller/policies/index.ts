@@ -10,6 +10,7 @@ import { FILTERS } from "./filters";
 import { followUpController } from "./follow-ups";
 import { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, WORKLOADS } from "./objects";
 import { Report } from "./report";
+import { SUSPENDED_SELECTOR, SUSPENDED_WORKLOADS } from "./workloads";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 
@@ -38,6 +39,11 @@ function enabledOf({ actions = DEFAULT_ACTIONS }: PolicySettings): typeof ACTION
   return Object.fromEntries(Object.entries(ACTIONS).filter(([name]) => enabled.has(name)));
 }
 
+/** Returns whether an action is executed for suspended workloads. */
+function resumes(actions: typeof ACTIONS): boolean {
+  return Object.values(actions).some((action) => action.of === "suspendedWorkload");
+}
+
 /**
  * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
  * does what follows a Checkpoint.
@@ -52,6 +58,11 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   const caches = {
     policies: [policies, clusterPolicies],
     pods: cache.objects(POLICY_POD, scope),
+    suspended: resumes(actions)
+      ? SUSPENDED_WORKLOADS.map((kind) =>
+          cache.objects(kind, { ...scope, labelSelector: SUSPENDED_SELECTOR }),
+        )
+      : [],
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
@@ -80,7 +91,14 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
 
   const objectOf = (key: string) => policies.get(key) ?? clusterPolicies.get(key);
   const reconciling = builder
-    .needs(...caches.policies, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+    .needs(
+      ...caches.policies,
+      caches.pods,
+      caches.namespaces,
+      caches.checkpoints,
+      ...caches.workloads,
+      ...caches.suspended,
+    )
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);

@@ -182,9 +182,26 @@ function policies(install: ResolvedInstall): NamespacedGrant[] {
 
 /** Returns the permissions of the actions that the install enables. */
 function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
-  return actions.includes("checkpointThenDelete")
-    ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
-    : [];
+  const isScaled = actions.includes("suspend") || actions.includes("resume");
+  return [
+    ...(actions.includes("checkpointThenDelete")
+      ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
+      : []),
+    ...(isScaled
+      ? [
+          {
+            apiGroups: ["apps"],
+            resources: ["deployments", "statefulsets", "replicasets"],
+            verbs: ["get", "patch"],
+          },
+          { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "patch"] },
+        ]
+      : []),
+    // Those that are suspended, by their label.
+    ...(actions.includes("resume")
+      ? [{ apiGroups: ["apps"], resources: ["deployments"], verbs: FOLLOW }]
+      : []),
+  ];
 }
 
 /** Adds the namespace of the install: cluster-scoped policies have their Secrets there. */

@@ -3,6 +3,14 @@ import type { Action } from "./action";
 import { checkpoint } from "./checkpoint";
 import { checkpointThenDelete } from "./checkpoint-then-delete";
 
+import { resume } from "./resume";
+import { suspend } from "./suspend";
+
 export { ActionError, type Action, type ActionContext, type FollowUpContext } from "./action";
 
-export const ACTIONS: Readonly<Record<string, Action>> = { checkpoint, checkpointThenDelete };
+export const ACTIONS: Readonly<Record<string, Action>> = {
+  checkpoint,
+  checkpointThenDelete,
+  suspend,
+  resume,
+};

@@ -113,8 +113,12 @@ export class PolicyState {
 
   /** Checks the filters: those that change with time, or the others. */
   matches(pod: PolicyPod, context: FilterContext, timed: boolean): boolean {
-    return this.filters.every(
-      ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
+    const isSubject = (pod.isSuspendedWorkload ?? false) === (this.subject.of === "suspendedWorkload");
+    return (
+      isSubject &&
+      this.filters.every(
+        ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
+      )
     );
   }
 
@@ -159,7 +163,13 @@ export class PolicyState {
   private schedule(pod: PolicyPod, afterMs: number): void {
     const { entry, settings } = this.trigger ?? {};
     const { firedMs, policy } = this;
-    const context = { policyUID: policy.uid, pod, ...(firedMs === undefined ? {} : { firedMs }) };
+    const { namespace, owner } = pod;
+    const context = {
+      policyUID: policy.uid,
+      pod,
+      ...(firedMs === undefined ? {} : { firedMs }),
+      ...(this.subject.isTogether && owner ? { spreadBy: `${namespace}/${owner.kind}/${owner.name}` } : {}),
+    };
     this.queue.set(pod.uid, entry?.next(settings as never, context, afterMs));
   }
 }

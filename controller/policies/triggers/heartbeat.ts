@@ -61,9 +61,9 @@ export const heartbeat: Trigger<HeartbeatTrigger> = {
     }
   },
 
-  next(settings, { policyUID, pod }, afterMs) {
+  next(settings, { policyUID, pod, spreadBy = pod.uid }, afterMs) {
     const { intervalSeconds, jitterSeconds = intervalSeconds ?? CRON_JITTER_SECONDS } = settings;
-    const delayMs = Math.floor(fractionOf(`${policyUID}/${pod.uid}`) * jitterSeconds * 1000);
+    const delayMs = Math.floor(fractionOf(`${policyUID}/${spreadBy}`) * jitterSeconds * 1000);
     if (intervalSeconds === undefined) {
       const tickMs = ticksOf(settings).after(afterMs - delayMs);
       return tickMs === undefined ? undefined : tickMs + delayMs;
