@@ -61,6 +61,13 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
     ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
     ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
     ["requests", { trigger: { manual: {} } }],
+    ["signed requests", { trigger: { webhook: { secret: { name: "hooks", key: "a.b" } } } }],
+    ["evictions", { action: { checkpointThenDelete: { engine: "criu" } } }],
+    [
+      "suspensions",
+      { action: { suspend: {} }, filter: { owners: [{ kind: "Deployment" }, { kind: "Job" }] } },
+    ],
+    ["resumption", { action: { resume: {} }, filter: { pods: { matchLabels: { app: "web" } } } }],
     [
       "all filters",
       {
@@ -90,12 +97,8 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
   });
 
   test.each<[string, object, string]>([
-    ["no trigger", { trigger: {} }, "set exactly one trigger: heartbeat or manual"],
-    [
-      "two triggers",
-      { trigger: { ...interval, manual: {} } },
-      "set exactly one trigger: heartbeat or manual",
-    ],
+    ["no trigger", { trigger: {} }, "set exactly one trigger: "],
+    ["two triggers", { trigger: { ...interval, manual: {} } }, "set exactly one trigger: "],
     ["an empty heartbeat", { trigger: { heartbeat: {} } }, "set either intervalSeconds or cron"],
     ["interval and cron", cron("0 3 * * *", { intervalSeconds: 900 }), "set either intervalSeconds or cron"],
     [
@@ -136,7 +139,37 @@ const pods = (selector: object) => ({ filter: { pods: selector } });
       cron(text),
       "cron must have five fields: minute (0-59)",
     ]),
-    ["no action", { action: {} }, "spec.action.checkpoint: Required value"],
+    ["no action", { action: {} }, "set exactly one action: checkpoint, checkpointThenDelete, "],
+    [
+      "two actions",
+      { action: { checkpoint: {}, suspend: {} } },
+      "set exactly one action: checkpoint, checkpointThenDelete, ",
+    ],
+    [
+      "a webhook without a Secret",
+      { trigger: { webhook: {} } },
+      "spec.trigger.webhook.secret: Required value",
+    ],
+    [
+      "a webhook with a short interval",
+      { trigger: { webhook: { secret: { name: "hooks" }, minIntervalSeconds: 9 } } },
+      "should be greater than or equal to 10",
+    ],
+    [
+      "a Secret whose name is a path",
+      { trigger: { webhook: { secret: { name: "../hooks" } } } },
+      "spec.trigger.webhook.secret.name in body should match",
+    ],
+    [
+      "the suspension of a DaemonSet",
+      { action: { suspend: {} }, filter: { owners: [{ kind: "Job" }, { kind: "DaemonSet" }] } },
+      "suspend supports only the owners Deployment, StatefulSet, ReplicaSet and Job",
+    ],
+    [
+      "a running time of suspended workloads",
+      { action: { resume: {} }, filter: { minRunningSeconds: 60 } },
+      "filter.minRunningSeconds has no effect with resume",
+    ],
     ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
     [
       "a spacing that exceeds the interval",
