@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runController } from "../../../controller";
 import { controllerSettings } from "../../../config/programs/controller";
 import { checkEngine, engineSchema } from "../../../config/engines";
-import { checkInstall, installSchema } from "../../../config/install";
+import { ACTION_NAMES, checkInstall, installSchema } from "../../../config/install";
 import { resolve } from "../../../config/schema";
 import { createLogger, EXIT, Metrics } from "../../../kube";
 import { FakeApi } from "../../../testbed/fake-api";
@@ -23,11 +23,18 @@ beforeAll(async () => {
   const leading = new Promise<void>((done) => (leads = done));
   const write = (line: string) => void (line.includes('"leading"') && leads());
   const log = createLogger({ level: "info", destination: { write } });
-  const install = resolve("install", installSchema, { ...CONTROLLER, policies: {} }, checkInstall);
+  const policies = { actions: [...ACTION_NAMES], webhook: {} };
+  const install = resolve("install", installSchema, { ...CONTROLLER, policies }, checkInstall);
   const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
   if (!settings.restore) throw new Error("the install has no restore");
   const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };
-  const free = { ...settings, restore: { ...settings.restore, port: 0 } };
+  if (!settings.policies || !settings.policies.webhook)
+    throw new Error("the install has no webhook of policies");
+  const free = {
+    ...settings,
+    restore: { ...settings.restore, port: 0 },
+    policies: { ...settings.policies, webhook: { ...settings.policies.webhook, port: 0 } },
+  };
   const ended = runController(free, new FakeApi(), options);
   await leading;
   text = await metrics.registry.metrics();
