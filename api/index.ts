@@ -92,6 +92,7 @@ export {
   type RetentionLimit,
   type RetentionStatus,
 } from "./policy-retention";
+export { SUSPENDABLE, SUSPENDED, type SuspendableKind } from "./policy-suspend";
 export type { LabelSelector } from "./policy-selector";
 export { REQUESTED_AT, TRIGGER_FIELDS, type HeartbeatTrigger, type StartupTrigger } from "./policy-trigger";
 export {

@@ -135,6 +135,7 @@ test("reports an expression that does not compile, with the position in it", () 
 const inFile = (spec: object) =>
   report(`
     actions: ${JSON.stringify(ACTION_NAMES)}
+    webhook: { secrets: [hooks] }
     checkpointPolicies:
       - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`);
 
