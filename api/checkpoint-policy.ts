@@ -52,6 +52,14 @@ const rules: ValidationRule[] = [
     message:
       "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
   },
+  {
+    rule: "!has(self.action.suspend) || !has(self.filter) || !has(self.filter.owners) || self.filter.owners.all(owner, owner.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'Job'])",
+    message: "suspend supports only the owners Deployment, StatefulSet, ReplicaSet and Job",
+  },
+  ...["minRunningSeconds", "restarts", "phases"].map((name) => ({
+    rule: `!has(self.action.resume) || !has(self.filter) || !has(self.filter.${name})`,
+    message: `filter.${name} has no effect with resume: a suspended workload has no pods`,
+  })),
 ];
 
 function specOf<F extends Optional | typeof clusterFilter>(pods: F) {

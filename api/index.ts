@@ -92,6 +92,7 @@ export {
   type RetentionLimit,
   type RetentionStatus,
 } from "./policy-retention";
+export { SUSPENDABLE, SUSPENDED, type SuspendableKind } from "./policy-suspend";
 export type { LabelSelector } from "./policy-selector";
 export {
   SANDBOX,

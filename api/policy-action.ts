@@ -20,8 +20,25 @@ const checkpointThenDelete = object(
   { engine, deletionPolicy: optional(deletionPolicy) },
 );
 
+const suspend = object(
+  "Creates a Checkpoint of each pod of a Deployment, StatefulSet, ReplicaSet or Job, and scales the workload to zero (a Job: spec.suspend) once all of them are completed. Its replicas are kept in an annotation.",
+  { engine },
+);
+
+const resume = object(
+  "Scales a workload that a policy suspended to its replicas before. The filters apply to its pod template.",
+  {},
+);
+
 /** Actions by name. */
-export const ACTION_FIELDS = { checkpoint, checkpointThenDelete, deleteCheckpoints, verify } as const;
+export const ACTION_FIELDS = {
+  checkpoint,
+  checkpointThenDelete,
+  deleteCheckpoints,
+  suspend,
+  resume,
+  verify,
+} as const;
 
 export const action = exactlyOne(
   "action",

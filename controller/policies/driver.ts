@@ -31,6 +31,8 @@ const RETRY_MS = 5000;
 export interface PolicyCaches extends RetentionCaches {
   readonly policies: readonly CachedObjects<PolicyObject>[];
   readonly memoryWatches: CachedObjects<WatchObject>;
+  /** Suspended workloads, as pods. Empty if no action needs them. */
+  readonly suspended: readonly CachedObjects<PodObject>[];
 }
 
 export interface DriverOptions extends Omit<
@@ -138,11 +140,11 @@ export class PolicyDriver {
 
   /** Reads what the caches have, and follows their changes. */
   start(): void {
-    const { policies, pods, namespaces, checkpoints, workloads } = this.options.caches;
+    const { policies, pods, suspended, namespaces, checkpoints, workloads } = this.options.caches;
     const nowMs = Date.now();
     for (const one of namespaces.list()) this.engine.setNamespace(one.metadata.name, one.labels, nowMs);
     for (const objects of policies) for (const one of objects.list()) this.setPolicy(one, nowMs);
-    for (const one of pods.list()) this.setPod(one, nowMs);
+    for (const objects of [pods, ...suspended]) for (const one of objects.list()) this.setPod(one, nowMs);
     for (const one of checkpoints.list()) this.engine.setCheckpoint(toFact(one));
     this.engine.start(nowMs);
     this.followMemory();
@@ -162,11 +164,13 @@ export class PolicyDriver {
         this.wake();
       });
     }
-    pods.onChange(({ old, new: now }) => {
-      if (now) this.setPod(now, Date.now(), old);
-      else if (old) this.engine.removePod(old.metadata.uid);
-      this.wake();
-    });
+    for (const objects of [pods, ...suspended]) {
+      objects.onChange(({ old, new: now }) => {
+        if (now) this.setPod(now, Date.now(), old);
+        else if (old) this.engine.removePod(old.metadata.uid);
+        this.wake();
+      });
+    }
     checkpoints.onChange(({ key, old, new: now }) => {
       if (now) this.engine.setCheckpoint(toFact(now));
       else this.engine.removeCheckpoint(key, old?.metadata.policy?.uid);

@@ -104,12 +104,12 @@ class FollowUps {
       );
     }
     try {
-      const { client, events, checkpoints } = this.options;
+      const { client, events } = this.options;
       // The cache may not have the deletion of the Checkpoint yet, without which the state of the pod would be lost.
       const now = await client.get(CHECKPOINT, checkpoint.metadata, { signal });
       if (now?.metadata.uid !== checkpoint.metadata.uid || phaseOf(now.status) !== "completed")
         return void this.waiting.delete(key);
-      const context = { client, events, checkpoints, checkpointsOf: this.checkpointsOf, signal };
+      const context = { client, events, checkpointsOf: this.checkpointsOf, signal };
       const cause = await entry.followUp?.(settings, { policy, checkpoint, pod }, context);
       if (cause === undefined) {
         this.waiting.delete(key);

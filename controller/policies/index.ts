@@ -14,6 +14,7 @@ import { Readings } from "./memory/readings";
 import { WatchController } from "./memory/watch-controller";
 import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
 import { measurePolicies, Report } from "./report";
+import { SUSPENDED_SELECTOR, SUSPENDED_WORKLOADS } from "./workloads";
 import { statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 import type { Verification } from "../verify";
@@ -50,6 +51,11 @@ function enabledOf(settings: PolicySettings, verification: Verification | undefi
   return Object.fromEntries(Object.entries(all).filter(([name]) => enabled.has(name)));
 }
 
+/** Returns whether an action is executed for suspended workloads. */
+function resumes(actions: typeof ACTIONS): boolean {
+  return Object.values(actions).some((action) => action.of === "suspendedWorkload");
+}
+
 /**
  * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
  * does what follows a Checkpoint.
@@ -64,6 +70,11 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   const caches = {
     policies: [policies, clusterPolicies],
     pods: cache.objects(POLICY_POD, scope),
+    suspended: resumes(actions)
+      ? SUSPENDED_WORKLOADS.map((kind) =>
+          cache.objects(kind, { ...scope, labelSelector: SUSPENDED_SELECTOR }),
+        )
+      : [],
     namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
     checkpoints: cache.objects(CHECKPOINT, scope),
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
@@ -120,7 +131,14 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   const reconciling = builder
     .for(policies, { when })
     .for(clusterPolicies, { when })
-    .needs(caches.memoryWatches, caches.pods, caches.namespaces, caches.checkpoints, ...caches.workloads)
+    .needs(
+      caches.memoryWatches,
+      caches.pods,
+      caches.namespaces,
+      caches.checkpoints,
+      ...caches.workloads,
+      ...caches.suspended,
+    )
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);

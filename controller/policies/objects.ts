@@ -103,7 +103,8 @@ function projectPolicy(raw: Json): PolicyObject {
   return { ...object, metadata: { ...metadata, ...(namespace === "" ? {} : { namespace }) } };
 }
 
-function requestIn(raw: Json): string | undefined {
+/** Returns the request in the annotation of a pod or workload. */
+export function requestIn(raw: Json): string | undefined {
   return textAt(raw, "metadata", "annotations", REQUESTED_AT);
 }
 

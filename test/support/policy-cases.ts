@@ -13,6 +13,10 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
   ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
   ["requests", { trigger: { manual: {} } }],
+  ["signed requests", { trigger: { webhook: { secret: { name: "hooks", key: "a.b" } } } }],
+  ["evictions", { action: { checkpointThenDelete: { engine: "criu" } } }],
+  ["suspensions", { action: { suspend: {} }, filter: { owners: [{ kind: "Deployment" }, { kind: "Job" }] } }],
+  ["resumption", { action: { resume: {} }, filter: { pods: { matchLabels: { app: "web" } } } }],
   ["the deletion of Checkpoints by age", deletes({ olderThanSeconds: 60 })],
   ["the deletion of Checkpoints by number", deletes({ keepLast: 1 })],
   [
@@ -202,6 +206,27 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     { ...deletes({ keepLast: 1 }), filter: { [name]: given } },
     `filter.${name} selects no Checkpoints: they do not record it of their pods`,
   ]),
+  ["a webhook without a Secret", { trigger: { webhook: {} } }, "spec.trigger.webhook.secret: Required value"],
+  [
+    "a webhook with a short interval",
+    { trigger: { webhook: { secret: { name: "hooks" }, minIntervalSeconds: 9 } } },
+    "should be greater than or equal to 10",
+  ],
+  [
+    "a Secret whose name is a path",
+    { trigger: { webhook: { secret: { name: "../hooks" } } } },
+    "spec.trigger.webhook.secret.name in body should match",
+  ],
+  [
+    "the suspension of a DaemonSet",
+    { action: { suspend: {} }, filter: { owners: [{ kind: "Job" }, { kind: "DaemonSet" }] } },
+    "suspend supports only the owners Deployment, StatefulSet, ReplicaSet and Job",
+  ],
+  [
+    "a running time of suspended workloads",
+    { action: { resume: {} }, filter: { minRunningSeconds: 60 } },
+    "filter.minRunningSeconds has no effect with resume",
+  ],
   ["an unknown engine", { action: { checkpoint: { engine: "podman" } } }, 'Unsupported value: "podman"'],
   [
     "a spacing that exceeds the interval",

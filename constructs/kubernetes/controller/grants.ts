@@ -226,12 +226,27 @@ function policies({ engine, install }: EngineInput): NamespacedGrant[] {
 
 /** Returns the permissions of the actions that `install.policies.actions` enables. */
 function actionRules({ actions }: PoliciesOf): V1PolicyRule[] {
+  const isScaled = actions.includes("suspend") || actions.includes("resume");
   return [
     ...(actions.includes("checkpointThenDelete")
       ? [{ apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"] }]
       : []),
     ...(actions.includes("deleteCheckpoints")
       ? [{ apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["delete"] }]
+      : []),
+    ...(isScaled
+      ? [
+          {
+            apiGroups: ["apps"],
+            resources: ["deployments", "statefulsets", "replicasets"],
+            verbs: ["get", "patch"],
+          },
+          { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get", "patch"] },
+        ]
+      : []),
+    // Those that are suspended, by their label.
+    ...(actions.includes("resume")
+      ? [{ apiGroups: ["apps"], resources: ["deployments"], verbs: FOLLOW }]
       : []),
   ];
 }

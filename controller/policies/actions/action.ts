@@ -1,5 +1,5 @@
 import type { PolicyStatus } from "../../../api";
-import type { CachedObjects, Client, Events } from "../../../kube";
+import type { Client, Events } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import type { ActionSubject, Policy, PolicyRun, Run } from "../core/types";
 import type { PodObject } from "../objects";
@@ -22,7 +22,6 @@ export interface Completed {
 
 /** Context of what follows a completed Checkpoint. */
 export interface FollowUpContext extends ActionContext {
-  readonly checkpoints: Pick<CachedObjects<CheckpointObject>, "list">;
   /** Returns the Checkpoints of a pod's `namespace/name`. */
   readonly checkpointsOf: (pod: string) => readonly CheckpointObject[];
 }

@@ -4,6 +4,9 @@ import { checkpoint } from "./checkpoint";
 import { checkpointThenDelete } from "./checkpoint-then-delete";
 import { deleteCheckpoints } from "./delete-checkpoints";
 
+import { resume } from "./resume";
+import { suspend } from "./suspend";
+
 export {
   ActionError,
   type Action,
@@ -18,4 +21,6 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   checkpoint,
   checkpointThenDelete,
   deleteCheckpoints,
+  suspend,
+  resume,
 };

@@ -271,6 +271,7 @@ export class PolicyEngine {
   /** Decides by the pod's Checkpoints. A run that may not start is parked, delayed or removed. */
   private admit(state: PolicyState, run: Run, nowMs: number): boolean {
     const { policy, pod, dueMs } = run;
+    if (state.subject.withoutCheckpoint) return true;
     // Another pod got the one Checkpoint while this one waited.
     if (state.onceOf(pod) !== undefined && this.once.isTaken(run.key)) {
       this.leave("covered", state, run);

@@ -141,6 +141,8 @@ export class PolicyState {
 
   /** Checks the filters: those that change with time, or the others. A pod for which one cannot be evaluated does not match. */
   matches(pod: PolicyPod, context: FilterContext, timed: boolean): boolean {
+    const isSubject = (pod.isSuspendedWorkload ?? false) === (this.subject.of === "suspendedWorkload");
+    if (!isSubject) return false;
     try {
       const matches = this.filters.every(
         ({ entry, settings }) => (entry.timed ?? false) !== timed || entry.matches(settings, pod, context),
@@ -220,7 +222,12 @@ export class PolicyState {
     const { firedMs, policy } = this;
     const subjectUID = pod?.uid ?? policy.uid;
     this.doneMs.set(subjectUID, doneMs);
-    const context = { policyUID: policy.uid, ...(firedMs === undefined ? {} : { firedMs }) };
+    const owner = this.subject.isTogether ? pod?.owner : undefined;
+    const context = {
+      policyUID: policy.uid,
+      ...(firedMs === undefined ? {} : { firedMs }),
+      ...(pod && owner && { spreadBy: `${pod.namespace}/${owner.kind}/${owner.name}` }),
+    };
     const nextMs = pod
       ? entry?.next(settings as never, { ...context, pod }, doneMs)
       : entry?.nextOfPolicy?.(settings as never, policy.uid, doneMs);

@@ -46,6 +46,8 @@ export interface PolicyPod {
   readonly containers: readonly string[];
   /** What expressions read, as `readableFields` returns it. Without it they fail, and the pod does not match. */
   readonly fields?: PodFields;
+  /** It is a workload without pods that a policy suspended, with the fields of its pods. */
+  readonly isSuspendedWorkload?: true;
   /** When a user requested a checkpoint, by the annotation of the pod or its workload. */
   readonly requestedMs?: number;
 }
@@ -94,6 +96,8 @@ export interface TriggerContext {
   readonly pod: PolicyPod;
   /** When a request to the policy was accepted last. */
   readonly firedMs?: number;
+  /** What jitter is computed from. Default: the UID of the pod. */
+  readonly spreadBy?: string;
 }
 
 /** When an action is due. `S` is the type of its settings in `spec.trigger`. */

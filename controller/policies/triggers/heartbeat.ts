@@ -66,7 +66,8 @@ export const heartbeat: Trigger<HeartbeatTrigger> = {
     }
   },
 
-  next: (settings, { policyUID, pod }, afterMs) => nextOf(settings, `${policyUID}/${pod.uid}`, afterMs),
+  next: (settings, { policyUID, pod, spreadBy = pod.uid }, afterMs) =>
+    nextOf(settings, `${policyUID}/${spreadBy}`, afterMs),
   nextOfPolicy: nextOf,
 
   // Of several missed ticks, one is made up.

@@ -16,7 +16,7 @@ const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
 const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
 
 /** With the actions that have follow-ups. */
-const POLICIES = { actions: [...ACTION_NAMES] };
+const POLICIES = { actions: [...ACTION_NAMES], webhook: {} };
 
 let text: string;
 let names: readonly string[];
@@ -39,7 +39,13 @@ beforeAll(async () => {
   const settings = controllerSettings(resolve("engine", engineSchema, CRIU, checkEngine), install);
   if (!settings.restore) throw new Error("the install has no restore");
   const options = { identity: "pod-1", metricsPort: 0, healthPort: 0, log, metrics };
-  const free = { ...settings, restore: { ...settings.restore, port: 0 } };
+  if (!settings.policies || !settings.policies.webhook)
+    throw new Error("the install has no webhook of policies");
+  const free = {
+    ...settings,
+    restore: { ...settings.restore, port: 0 },
+    policies: { ...settings.policies, webhook: { ...settings.policies.webhook, port: 0 } },
+  };
   const ended = runController(free, new FakeApi(), options);
   await leading;
   text = await metrics.registry.metrics();

@@ -136,6 +136,7 @@ const inFile = (spec: object) =>
   report(`
     actions: ${JSON.stringify(ACTION_NAMES)}
     verify: {}
+    webhook: { secrets: [hooks] }
     checkpointPolicies:
       - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`);
 

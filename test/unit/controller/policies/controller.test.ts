@@ -1,6 +1,7 @@
 import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
 import type { Action } from "../../../../controller/policies/actions";
 import { ACTIONS } from "../../../../controller/policies/actions";
+import { createCheckpoint } from "../../../../controller/policies/actions/checkpoint";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { ApiError, Metrics, type EventInput, type Transport } from "../../../../kube";
@@ -366,6 +367,29 @@ test("reports a request whose time cannot be read, as an event of the pod", asyn
       note: expect.stringContaining("is now,"),
     },
   ]);
+});
+
+test("what follows a Checkpoint is part of the entry of an action", async () => {
+  const noted: string[] = [];
+  const archive: Action<{ to: string }> = {
+    execute: (_, run, { client, signal }) => createCheckpoint({}, run, { client, signal }, "archive"),
+    followUp: ({ to }, { checkpoint, pod }) => {
+      noted.push(`${checkpoint.spec.podRef.name} ${pod.metadata.name} ${to}`);
+      return Promise.resolve(undefined);
+    },
+  };
+  start({ actions: { ...ACTIONS, archive } });
+  policy("p", { action: { archive: { to: "tape" } } });
+  const { uid } = pod("a").metadata;
+  await seconds(601);
+  const [one] = await created();
+  expect(noted).toEqual([]);
+  await finish();
+  api.edit(`${IN_A}/checkpoints/${one?.metadata.name}`, (object) => {
+    object["status"] = { ...(object["status"] as object), podUID: uid };
+  });
+  await seconds(5);
+  expect(new Set(noted)).toEqual(new Set(["a a tape"]));
 });
 
 test("a trigger, a filter and an action are one entry of a table each", async () => {
