@@ -27,9 +27,8 @@ interface Verified {
 }
 
 (config === undefined ? describe.skip : describe)("verification of Checkpoints", () => {
-  const install = new RestoreInstall(config ?? "", [], undefined, {
-    policies: { verify: { maxInFlight: 1 } },
-  });
+  const policies = { verify: { maxInFlight: 1 }, actions: ["checkpoint", "checkpointThenDelete"] };
+  const install = new RestoreInstall(config ?? "", [], undefined, { policies });
   const send: RestoreInstall["send"] = (...given) => install.send(...given);
 
   beforeAll(() => install.start(), 120_000);
@@ -255,8 +254,9 @@ interface Verified {
       },
       spec: { ...UNSCHEDULABLE, automountServiceAccountToken: false, activeDeadlineSeconds: 60 },
     };
-    const create = (object: object) =>
-      install.api.request<{ message?: string }>("POST", `${PODS}?dryRun=All`, object, CONTROLLER);
+    const as = (...[method, path, body]: Parameters<typeof install.api.request>) =>
+      install.api.request<{ message?: string }>(method, path, body, CONTROLLER);
+    const create = (object: object) => as("POST", `${PODS}?dryRun=All`, object);
     const { status, body } = await create(valid);
     expect([status, body.message]).toEqual([201, undefined]);
     const [container] = UNSCHEDULABLE.containers;
@@ -312,16 +312,22 @@ interface Verified {
       metadata: { name: "kept" },
       spec: UNSCHEDULABLE,
     });
-    const kept = await install.api.request<{ message?: string }>(
-      "DELETE",
-      `${PODS}/kept`,
-      undefined,
-      CONTROLLER,
-    );
+    const kept = await as("DELETE", `${PODS}/kept`);
     expect([kept.status, kept.body.message]).toEqual([
       403,
-      expect.stringContaining("deletes only pods with the label"),
+      expect.stringContaining("only pods with the label"),
     ]);
+    // An eviction by checkpointThenDelete is no deletion by the controller: its own policy limits it.
+    const { uid } = (await send<Pod>("GET", `${PODS}/kept`)).metadata;
+    const eviction = {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { name: "kept", namespace: TEAM },
+    };
+    const evict = (deleteOptions: object) =>
+      as("POST", `${PODS}/kept/eviction`, { ...eviction, deleteOptions });
+    expect((await evict({})).status).toBe(403);
+    expect((await evict({ preconditions: { uid } })).status).toBe(201);
   });
 
   test("users need the permission to restore, and with a probe the one to run commands; only the controller marks pods", async () => {
