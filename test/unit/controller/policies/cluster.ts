@@ -20,7 +20,7 @@ export class PolicyCluster {
   readonly events: EventInput[] = [];
   private readonly stops: AbortController[] = [];
 
-  constructor(private readonly options: Pick<PolicyOptions, "settings">) {
+  constructor(private readonly options: Pick<PolicyOptions, "settings" | "tables">) {
     this.put("/api/v1/namespaces", { metadata: { name: "team-a" } });
   }
 

@@ -1,9 +1,4 @@
 import { policyControllers, type PolicyOptions } from "../../../../controller/policies";
-import type { Action } from "../../../../controller/policies/actions";
-import { ACTIONS } from "../../../../controller/policies/actions";
-import { createCheckpoint } from "../../../../controller/policies/actions/checkpoint";
-import { FILTERS } from "../../../../controller/policies/filters";
-import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { ApiError, Metrics, type EventInput, type Transport } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
@@ -367,58 +362,4 @@ test("reports a request whose time cannot be read, as an event of the pod", asyn
       note: expect.stringContaining("is now,"),
     },
   ]);
-});
-
-test("what follows a Checkpoint is part of the entry of an action", async () => {
-  const noted: string[] = [];
-  const archive: Action<{ to: string }> = {
-    execute: (_, run, { client, signal }) => createCheckpoint({}, run, { client, signal }, "archive"),
-    followUp: ({ to }, { checkpoint, pod }) => {
-      noted.push(`${checkpoint.spec.podRef.name} ${pod.metadata.name} ${to}`);
-      return Promise.resolve(undefined);
-    },
-  };
-  start({ actions: { ...ACTIONS, archive } });
-  policy("p", { action: { archive: { to: "tape" } } });
-  const { uid } = pod("a").metadata;
-  await seconds(601);
-  const [one] = await created();
-  expect(noted).toEqual([]);
-  await finish();
-  api.edit(`${IN_A}/checkpoints/${one?.metadata.name}`, (object) => {
-    object["status"] = { ...(object["status"] as object), podUID: uid };
-  });
-  await seconds(5);
-  expect(new Set(noted)).toEqual(new Set(["a a tape"]));
-});
-
-test("a trigger, a filter and an action are one entry of a table each", async () => {
-  const noted: string[] = [];
-  const note: Action<{ text: string }> = {
-    execute: ({ text }, { pod: { name } }) => {
-      noted.push(`${text} ${name}`);
-      return Promise.resolve("ended");
-    },
-  };
-  start({
-    triggers: {
-      ...TRIGGERS,
-      hourly: {
-        next: (_: never, __, afterMs) => Math.floor(afterMs / 3_600_000 + 1) * 3_600_000,
-        done: (dueMs) => dueMs,
-      },
-    },
-    filters: { ...FILTERS, suffix: { matches: (end: never, { name }) => name.endsWith(end) } },
-    actions: { ...ACTIONS, note },
-  });
-  policy("p", {
-    trigger: { hourly: {} },
-    filter: { suffix: "-0" },
-    action: { note: { text: "hello" } },
-  });
-  pod("web-0");
-  pod("web-1");
-  await seconds(2 * 3600 + 1);
-  expect(noted).toEqual(["hello web-0", "hello web-0"]);
-  expect(await created()).toEqual([]);
 });

@@ -155,11 +155,11 @@ test("starts the other controllers after a minute if one cache cannot be filled,
   const { source, ended, lines } = setUp({ options: { controllers, cache } });
   await pass(59_000);
   expect(led).toEqual([]);
-  await pass(1_000);
+  await pass(1_001);
   expect(led).toEqual(["gate"]);
   expect(lines.join("")).toContain('"informers":["checkpoints"],"msg":"caches not filled');
   late.resolve();
-  await pass(0);
+  await pass(1);
   expect(led).toEqual(["gate", "checkpoints"]);
   source.emit("SIGTERM");
   expect(await ended).toBe(EXIT.stopped);
@@ -239,6 +239,8 @@ test.each([
   const run = make({ controller });
   await pass(0);
   act(run);
+  // Controllers start in a later turn of the event loop.
+  await pass(1);
   expect(await run.ended).toBe(EXIT.failed);
   expect(run.lines.at(-1)).toContain("bug");
   expect(run.done).toContain("server closes");
