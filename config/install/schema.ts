@@ -229,7 +229,7 @@ export const installSchema = shape({
   ),
   policies: described(
     v.optional(oneOf([off, policiesSchema]), false),
-    "CheckpointPolicies and ClusterCheckpointPolicies: the controller checkpoints pods periodically or on request, in the namespaces of checkpoints. {} enables them. false: no policies.",
+    "CheckpointPolicies and ClusterCheckpointPolicies: the controller acts on pods and Checkpoints by triggers, in the namespaces of checkpoints. {} enables them. false: no policies.",
   ),
   crds: described(v.optional(v.boolean(), true), "Whether to install the CustomResourceDefinitions."),
   networkPolicies: described(

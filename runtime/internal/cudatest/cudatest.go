@@ -47,9 +47,11 @@ esac
 echo $next > "states/$pid"
 `
 
-// holder is a process that has a device open until cuda-checkpoint takes it off. Its child has not.
-const holder = `exec 3< "$1"; trap 'exec 3<&-' USR1; trap 'exec 3< "$1"' USR2
-echo running > "$0/states/$$"; while :; do sleep 0.005 3<&-; done`
+// holder is a process that has a device open until cuda-checkpoint takes it off. Its child, which ends with it, has not. The shell
+// only waits: a command without the device would let it move its own descriptor for a moment.
+const holder = `while kill -0 $$ 2> /dev/null; do sleep 0.02; done &
+exec 3< "$1"; trap 'exec 3<&-' USR1; trap 'exec 3< "$1"' USR2
+echo running > "$0/states/$$"; while :; do wait; done`
 
 // Node is a node with a GPU.
 type Node struct {
