@@ -14,7 +14,7 @@ import type { CheckpointObject } from "../checkpoints/objects";
 import { CHECKPOINT } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import { phaseOf } from "../checkpoints/state";
-import { ActionError, type Action } from "./actions";
+import { ActionError, isKept, type Action } from "./actions";
 import { entryOf, type Policy } from "./core/types";
 import { toPolicy, type PodObject, type PolicyObject } from "./objects";
 
@@ -107,8 +107,7 @@ class FollowUps {
       const { client, events } = this.options;
       // The cache may not have the deletion of the Checkpoint yet, without which the state of the pod would be lost.
       const now = await client.get(CHECKPOINT, checkpoint.metadata, { signal });
-      if (now?.metadata.uid !== checkpoint.metadata.uid || phaseOf(now.status) !== "completed")
-        return void this.waiting.delete(key);
+      if (now?.metadata.uid !== checkpoint.metadata.uid || !isKept(now)) return void this.waiting.delete(key);
       const context = { client, events, checkpointsOf: this.checkpointsOf, signal };
       const cause = await entry.followUp?.(settings, { policy, checkpoint, pod }, context);
       if (cause === undefined) {

@@ -1,6 +1,7 @@
 import type { PolicyStatus } from "../../../api";
 import type { Client, Events } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
+import { phaseOf } from "../../checkpoints/state";
 import type { ActionSubject, Policy, PolicyRun, Run } from "../core/types";
 import type { PodObject } from "../objects";
 import type { Retention } from "../retention";
@@ -18,6 +19,11 @@ export interface Completed {
   readonly checkpoint: CheckpointObject;
   /** The pod of the Checkpoint. It exists and does not end. */
   readonly pod: PodObject;
+}
+
+/** Returns whether the Checkpoint is completed and keeps its artifact. A finalizer may keep a deleted one readable, and Ready. */
+export function isKept({ metadata, status }: CheckpointObject): boolean {
+  return phaseOf(status) === "completed" && metadata.deletionTimestamp === undefined;
 }
 
 /** Context of what follows a completed Checkpoint. */

@@ -9,6 +9,7 @@ import { suspend } from "./suspend";
 
 export {
   ActionError,
+  isKept,
   type Action,
   type ActionContext,
   type FollowUpContext,

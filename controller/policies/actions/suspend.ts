@@ -4,7 +4,7 @@ import { phaseOf, readyOf } from "../../checkpoints/state";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { POLICY_POD, type PodObject } from "../objects";
 import { readWorkload, reportWorkload, scale, selectorText, suspendable, type Workload } from "../workloads";
-import { ActionError, type Action, type Completed, type FollowUpContext } from "./action";
+import { ActionError, isKept, type Action, type Completed, type FollowUpContext } from "./action";
 import { createCheckpoint } from "./checkpoint";
 
 const NAME = "suspend";
@@ -82,7 +82,7 @@ async function podsOf(
 /**
  * Checks that each pod has a completed Checkpoint of the policy and the same time.
  * @returns what is missing; undefined if nothing is
- * @throws ActionError if a Checkpoint failed
+ * @throws ActionError if a Checkpoint failed, or is being deleted
  */
 async function allCheckpointed(
   pods: readonly PodObject[],
@@ -105,6 +105,7 @@ async function allCheckpointed(
         `not suspended: Checkpoint ${one.metadata.name} of pod ${pod.name}: ${message}`,
       );
     }
+    if (one?.metadata.deletionTimestamp !== undefined) throw lost(one);
     if (one && phase === "completed") found.push(one);
     else missing.push(pod.name);
   }
@@ -112,11 +113,14 @@ async function allCheckpointed(
     return `${missing.length} of ${pods.length} pods have no completed Checkpoint of ${due}: ${missing.slice(0, 5).join(", ")}`;
   for (const { metadata } of found) {
     const now = await client.get(CHECKPOINT, metadata, { signal });
-    if (now?.metadata.uid !== metadata.uid || phaseOf(now.status) !== "completed")
-      throw new ActionError(
-        "NotAllCheckpointed",
-        `not suspended: Checkpoint ${metadata.name} was deleted or has no artifact`,
-      );
+    if (now?.metadata.uid !== metadata.uid || !isKept(now)) throw lost({ metadata });
   }
   return undefined;
+}
+
+function lost({ metadata: { name } }: Pick<CheckpointObject, "metadata">): ActionError {
+  return new ActionError(
+    "NotAllCheckpointed",
+    `not suspended: Checkpoint ${name} was deleted or has no artifact`,
+  );
 }

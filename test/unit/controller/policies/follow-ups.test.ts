@@ -168,15 +168,18 @@ test("never evicts after a failed Checkpoint", async () => {
   expect(failures()).toMatchObject([{ reason: "CheckpointFailed" }]);
 });
 
-test("the Checkpoint that was deleted before the cache has seen it evicts no pod", async () => {
+test.each(["gone", "kept by a finalizer"])("a deleted Checkpoint evicts no pod: %s", async (state) => {
   policy();
   pod();
   start();
   await seconds(5);
-  // The watch reports the end, and the object is gone at the next read.
+  // The watch reports the end, and not yet the deletion before the next read.
   const send = api.send.bind(api);
   api.send = async (method, path, body, more) => {
-    if (method === "GET" && /\/checkpoints\/web-0-/.test(path)) throw new ApiError(404, "not found");
+    const isRead = method === "GET" && /\/checkpoints\/web-0-/.test(path);
+    if (isRead && state === "gone") throw new ApiError(404, "not found");
+    if (isRead)
+      api.edit(path, ({ metadata }) => void (metadata["deletionTimestamp"] = "2026-11-27T12:00:05Z"));
     return send(method, path, body, more);
   };
   await finish();
@@ -235,8 +238,7 @@ test("a Checkpoint without the annotation, and an imported one, evict nothing", 
   stop();
   await finish();
   const [one] = await checkpoints();
-  if (!one) throw new Error("no Checkpoint");
-  const path = `${IN_A}/checkpoints/${one.metadata.name}`;
+  const path = `${IN_A}/checkpoints/${one?.metadata.name}`;
   api.edit(path, (object) => void (object["record"] = { checkpointUID: "another", result: {} }));
   start();
   await seconds(30);

@@ -115,6 +115,37 @@ test("a Checkpoint of one of the pods that was deleted meanwhile keeps the Deplo
   expect(scaleOf(path).replicas).toBe(2);
 });
 
+test.each([
+  ["the cache has it", false],
+  ["the cache does not have it yet", true],
+])(
+  "a Checkpoint that a finalizer keeps while it is deleted keeps the Deployment, if %s",
+  async (_, isLate) => {
+    policy("night", SUSPEND);
+    const path = deployment(2);
+    start();
+    await seconds(2);
+    request();
+    await seconds(3);
+    const mark = (at: string) =>
+      world.api.edit(at, ({ metadata }) => void (metadata["deletionTimestamp"] ??= later(0)));
+    const inner = world.api.send.bind(world.api);
+    world.api.send = async (...given) => {
+      if (isLate && given[0] === "GET" && /\/checkpoints\/web-6c-1-/.test(given[1])) mark(given[1]);
+      return inner(...given);
+    };
+    await finish(["web-6c-1"]);
+    const [one] = (await checkpoints()).filter(({ metadata }) => metadata.name.startsWith("web-6c-1-"));
+    if (!isLate) mark(`${IN_A}/checkpoints/${one?.metadata.name}`);
+    await finish();
+    await seconds(60);
+    expect(scaleOf(path).replicas).toBe(2);
+    expect(JSON.stringify(failures("night"))).toMatch(
+      /not suspended: Checkpoint web-6c-1-\w+ was deleted or has no artifact/,
+    );
+  },
+);
+
 test("does not fight: a client that scales it up again keeps its number", async () => {
   policy("night", SUSPEND);
   const path = deployment(2);
