@@ -80,6 +80,7 @@ export class PolicyDriver {
       caches,
       filters: options.filters,
       client: options.client,
+      isCurrent: (policy) => this.engine.isCurrent(policy),
       deleted: (policy, deletion) => options.report.deleted(policy, deletion),
       ended: (policy, deleted) => options.report.retentionEnded(policy, deleted),
       failed: ({ uid }, { checkpoint: { key, pod, podName } }, { message }) =>
@@ -265,7 +266,8 @@ export class PolicyDriver {
     try {
       if (found?.action.of !== "policy") return;
       await found.action.execute(found.settings, run, { retention: this.retention, signal });
-      isCompleted = true;
+      // A run of an earlier generation ended before it was completed.
+      isCompleted = this.engine.isCurrent(run.policy);
     } catch (error) {
       if (signal.aborted || error instanceof NotLeaderError) return;
       this.options.log.warn({ policy: run.policy.name, err: error }, "action of a policy not completed");

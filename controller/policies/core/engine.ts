@@ -153,6 +153,12 @@ export class PolicyEngine {
     return this.policies.get(uid)?.policy;
   }
 
+  /** Returns whether the policy is in force as it was given: no other generation, neither suspended, invalid nor removed. */
+  isCurrent({ uid, generation }: Pick<Policy, "uid" | "generation">): boolean {
+    const state = this.policies.get(uid);
+    return state?.policy.generation === generation && state.isActive;
+  }
+
   /** Returns the runs of policies that became due since the last call. The caller must execute them, and end each. */
   takePolicyRuns(): readonly PolicyRun[] {
     return this.policyRuns.take();

@@ -8,6 +8,8 @@ export type Deletion = Extract<RetentionEntry, { readonly is: "delete" }>;
 export interface RetentionCluster {
   /** Decides by what is known now. @param deleted UIDs of Checkpoints that were deleted, and may still be known */
   plan(deleted: ReadonlySet<string>): readonly RetentionEntry[];
+  /** Returns whether the policy still requests deletions. */
+  isCurrent(): boolean;
   /** Waits until the next request is permitted. @throws Error if the process must not delete any longer */
   pause(): Promise<void>;
   /** Reads the newest version of a Checkpoint. */
@@ -28,7 +30,7 @@ const MAX_REJECTED = 10;
 /**
  * Deletes what the plan says, the oldest first, and decides again after each batch. What is known may be late: a Checkpoint that has
  * changed is not deleted, and neither is one whose plan relies on another one that is not good any longer. Each is tried once:
- * the next run of the policy tries again.
+ * the next run of the policy tries again. Nothing more is deleted once the policy is not current.
  * @returns the number of deleted Checkpoints
  * @throws Error if the API server does not respond, or `pause` throws
  */
@@ -45,8 +47,10 @@ export async function executeRetention(cluster: RetentionCluster): Promise<numbe
       const { uid } = deletion.checkpoint;
       tried.add(uid);
       await cluster.pause();
+      if (!cluster.isCurrent()) return deleted.size;
       try {
         if (!(await mayDelete(cluster, deletion))) continue;
+        if (!cluster.isCurrent()) return deleted.size;
         if (await cluster.delete(deletion)) deleted.add(uid);
       } catch (error) {
         if (!cluster.rejected(deletion, error)) throw error;

@@ -41,6 +41,8 @@ export interface RetentionOptions {
   readonly filters: Readonly<Record<string, Filter>>;
   /** Deletes only while this process leads. */
   readonly client: Pick<Client, "get" | "list" | "delete">;
+  /** Returns whether the policy is in force as it was given. */
+  readonly isCurrent: (policy: Policy) => boolean;
   /** Called after each deletion. */
   readonly deleted: (policy: Policy, deletion: Deletion) => void;
   /** Called with a deletion that the API server rejects. */
@@ -108,15 +110,17 @@ export class Retention {
   }
 
   /**
-   * Deletes the Checkpoints that exceed a limit of the policy, at most 10 a second for all policies together.
+   * Deletes the Checkpoints that exceed a limit of the policy, at most 10 a second for all policies together. It ends once the
+   * policy is changed, suspended or deleted.
    * @throws Error if the API server does not respond; NotLeaderError if another process leads, or after the signal
    */
   async run(policy: Policy, settings: DeleteCheckpointsAction, signal: AbortSignal): Promise<void> {
     if (settings.dryRun) return;
-    const { client, deleted, failed, ended } = this.options;
+    const { client, isCurrent, deleted, failed, ended } = this.options;
     const counts = new Map<RetentionLimit, number>();
     const count = await executeRetention({
       plan: (gone) => this.plan(policy, settings, Date.now(), gone),
+      isCurrent: () => isCurrent(policy),
       pause: () => this.pause(signal),
       read: async ({ key }) => {
         const found = await client.get(CHECKPOINT, targetOf(key), { signal });
@@ -146,7 +150,7 @@ export class Retention {
         return true;
       },
     });
-    this.lastDeleted.set(policy.uid, count);
+    if (isCurrent(policy)) this.lastDeleted.set(policy.uid, count);
     ended(policy, counts);
   }
 

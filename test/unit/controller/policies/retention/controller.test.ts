@@ -323,6 +323,30 @@ test("deletes at most 10 a second", async () => {
   expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(5800);
 });
 
+test.each<[string, (spec: { suspend: boolean; action: object }) => void]>([
+  ["suspended", (spec) => void (spec.suspend = true)],
+  ["a dry run", (spec) => void (spec.action = { deleteCheckpoints: { ...WEEK, dryRun: true } })],
+  ["changed", (spec) => void (spec.action = { deleteCheckpoints: { olderThanSeconds: 90 * 86_400 } })],
+  ["removed", () => api.remove(`${IN_A}/checkpointpolicies/retention`)],
+])("a policy that is %s during its run deletes nothing more", async (_, change) => {
+  for (let index = 0; index < 40; index++) checkpoint(`d${10 + index}`, 10 + index);
+  policy(WEEK);
+  start();
+  await seconds(602);
+  const left = (await names()).length;
+  expect(left).toBeLessThan(35);
+  const { spec } = api.get(`${IN_A}/checkpointpolicies/retention`) as never;
+  change(spec);
+  if (api.get(`${IN_A}/checkpointpolicies/retention`))
+    api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
+      object["spec"] = spec;
+      object.metadata["generation"] = 2;
+    });
+  await seconds(300);
+  // One may be in progress.
+  expect((await names()).length).toBeGreaterThanOrEqual(left - 1);
+});
+
 test("reports a deletion that the API server rejects, and continues with the others", async () => {
   for (const days of [30, 20, 1]) checkpoint(`d${days}`, days);
   policy(WEEK);

@@ -79,6 +79,7 @@ class Cluster {
           const checkpoints = input.checkpoints.filter(({ uid }) => !deleted.has(uid));
           return planRetention({ ...input, checkpoints }, NOW);
         },
+        isCurrent: () => true,
         pause: () => Promise.resolve().then(step),
         read: ({ key }) => Promise.resolve(this.versions.get(key)?.at(-1)),
         hasPods: (one) => Promise.resolve(hasPods(one, this)),
