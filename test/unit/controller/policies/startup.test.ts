@@ -95,3 +95,42 @@ test("makes up no pod that was Ready before the policy", () => {
   world.pass(10 * MINUTE);
   expect(world.starts).toEqual([]);
 });
+
+test.each([undefined, { oncePer: "Pod" }])(
+  "an ordinary pod, which is Pending first, and then Running and Ready at once, is due: %j",
+  (settings) => {
+    const world = new World();
+    world.policy("p", { trigger: { startup: settings ?? {} } });
+    world.pod("a", { phase: "Pending", runningSinceMs: undefined });
+    world.pass(10_700);
+    // The API server cuts off the fraction of the second.
+    const readySinceMs = world.nowMs - 700;
+    world.pod("a", ready(readySinceMs));
+    world.pass(MINUTE);
+    expect(world.starts).toEqual([expect.objectContaining({ pod: "a", dueMs: readySinceMs })]);
+  },
+);
+
+test("a Checkpoint of another client just before delays it, and does not replace it", () => {
+  const world = new World();
+  world.policy("p", { trigger: { startup: {} } });
+  world.pod("a", { revision: { id: "rs-1/abc", name: "web" } });
+  world.pass(10_000);
+  world.checkpoint("team-a/a");
+  world.pass(20_000);
+  world.pod("a", ready(world.nowMs - 1000));
+  world.pass(5 * MINUTE);
+  expect(world.starts).toEqual([
+    expect.objectContaining({ pod: "a", dueMs: START + 29_000, atMs: START + 70_000 }),
+  ]);
+});
+
+test("a pod that matches later than deadlineSeconds after it was Ready is not due", () => {
+  const world = new World();
+  world.policy("p", { trigger: { startup: {} }, filter: { pods: { matchLabels: { app: "web" } } } });
+  world.pod("a", ready(world.nowMs + 1000));
+  world.pass(11 * MINUTE);
+  world.pod("a", { ...ready(START + 1000), labels: { app: "web" } });
+  world.pass(5 * MINUTE);
+  expect(world.starts).toEqual([]);
+});
