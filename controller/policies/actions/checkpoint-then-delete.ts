@@ -7,6 +7,8 @@ const NAME = "checkpointThenDelete";
 
 /** Creates a Checkpoint of the pod, and evicts the pod once it is completed. */
 export const checkpointThenDelete: Action<FirstCheckpointAction> = {
+  needsOwn: true,
+
   execute: (settings, run, context) => createCheckpoint(settings, run, context, NAME),
 
   async followUp(_, { policy, checkpoint, pod }, { client, events, signal }) {

@@ -13,6 +13,7 @@ const CHANGED = "the workload is being changed by other clients";
 /** Creates a Checkpoint of each pod of a workload, and scales the workload to zero once all of them are completed. */
 export const suspend: Action<FirstCheckpointAction> = {
   isTogether: true,
+  needsOwn: true,
 
   async execute(settings, run, context) {
     const { owner } = run.pod;

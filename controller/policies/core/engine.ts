@@ -294,7 +294,10 @@ export class PolicyEngine {
     const freeMs = (newest?.createdMs ?? 0) + (policy.spec.minSpacingSeconds ?? 0) * 1000;
     if (newest && freeMs > nowMs) {
       // A request is for the state at its time, which an earlier Checkpoint does not have.
-      const isCovered = newest.policyUID !== policy.uid && (!state.isRequest || newest.createdMs >= dueMs);
+      const isCovered =
+        !state.subject.needsOwn &&
+        newest.policyUID !== policy.uid &&
+        (!state.isRequest || newest.createdMs >= dueMs);
       if (!isCovered)
         this.waiting.delay(run, freeMs, "minSpacingSeconds since the pod's last Checkpoint has not passed");
       else this.leave("covered", state, run);

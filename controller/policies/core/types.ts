@@ -157,6 +157,8 @@ export interface ActionSubject {
   readonly of?: "pod" | "suspendedWorkload" | "policy";
   /** All pods of a workload are due at the same time. */
   readonly isTogether?: true;
+  /** What follows needs a Checkpoint of the policy and time: one of another client does not replace it. */
+  readonly needsOwn?: true;
   /** It creates no Checkpoint, so those of the pod do not delay it. */
   readonly withoutCheckpoint?: true;
   /** It creates no Checkpoint: spacing and backoff do not apply. It waits for an open Checkpoint of the pod. */

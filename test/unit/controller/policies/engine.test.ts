@@ -321,3 +321,21 @@ test("a trigger and a filter are one entry of a table each", () => {
   expect(world.starts.map(({ pod }) => pod)).toEqual(["b", "b", "b"]);
   expect(times(world)).toEqual([7, 67, 127]);
 });
+
+test.each(["suspend", "checkpointThenDelete"])(
+  "%s needs a Checkpoint of its own: one of another client delays it, and does not replace it",
+  (action) => {
+    const world = new World();
+    world.policy("p", {
+      action: { [action]: {} },
+      trigger: { heartbeat: { intervalSeconds: 3600, jitterSeconds: 0 } },
+    });
+    world.pod("a");
+    world.pass(HOUR - 30_000);
+    world.checkpoint("team-a/a");
+    world.pass(5 * MINUTE);
+    expect(world.starts).toEqual([
+      { pod: "a", policy: "p", dueMs: START + HOUR, atMs: START + HOUR + 30_000 },
+    ]);
+  },
+);
