@@ -9,20 +9,22 @@ const engine = optional(
   text<EngineName>("Engine that takes the checkpoint. Default: the controller's.", 63, { enum: ENGINES }),
 );
 
+/** Settings of the Checkpoint that an action creates first. */
+const first = { engine, deletionPolicy: optional(deletionPolicy) };
+
 const checkpoint = object("Creates a Checkpoint of the pod.", {
-  engine,
+  ...first,
   leaveRunning: optional(flag("Whether the containers keep running.", true)),
-  deletionPolicy: optional(deletionPolicy),
 });
 
 const checkpointThenDelete = object(
   "Creates a Checkpoint of the pod, and evicts the pod once it is completed. A PodDisruptionBudget delays the eviction, for up to deadlineSeconds.",
-  { engine, deletionPolicy: optional(deletionPolicy) },
+  first,
 );
 
 const suspend = object(
   "Creates a Checkpoint of each pod of a Deployment, StatefulSet, ReplicaSet or Job, and scales the workload to zero (a Job: spec.suspend) once all of them are completed. Its replicas are kept in an annotation.",
-  { engine },
+  first,
 );
 
 const resume = object(

@@ -166,9 +166,9 @@ export function checkDeletion({
 }: Pick<PoliciesOf, "checkpointPolicies" | "clusterCheckpointPolicies">): Problem[] {
   return Object.entries({ checkpointPolicies, clusterCheckpointPolicies }).flatMap(([list, policies]) =>
     policies.flatMap(({ action }, index) =>
-      (["checkpoint", "checkpointThenDelete"] as const)
-        .filter((name) => action?.[name]?.deletionPolicy === "Delete")
-        .map((name) => ({
+      Object.entries(action)
+        .filter(([, settings]) => "deletionPolicy" in settings && settings.deletionPolicy === "Delete")
+        .map(([name]) => ({
           code: "deletion-policy-without-effect",
           path: [list, index, "action", name, "deletionPolicy"],
           message: "has no effect: the controller deletes no artifacts",

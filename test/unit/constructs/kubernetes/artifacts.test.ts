@@ -94,18 +94,26 @@ test("rejects it for an engine without a registry, a registry on the node, and p
   expect(problems({ ...CRIU, repository: "localhost:5000/checkpoints" }, deleting())).toEqual([
     `registry-on-node ${at}`,
   ]);
-  const policies: InstallSpec["policies"] = {
-    checkpointPolicies: [
-      {
-        name: "nightly",
-        namespace: "team-a",
-        trigger: { manual: {} },
-        action: { checkpoint: { deletionPolicy: "Delete" } },
-      },
-    ],
-  };
-  expect(problems(CRIU, { checkpoints: { namespaces }, policies })).toEqual([
-    "deletion-policy-without-effect install.policies.checkpointPolicies.0.action.checkpoint.deletionPolicy",
-  ]);
-  expect(problems(CRIU, { ...deleting(), policies })).toEqual([]);
 });
+
+test.each(["checkpoint", "checkpointThenDelete", "suspend"] as const)(
+  "rejects deletionPolicy Delete of the action %s in an install that deletes none",
+  (action) => {
+    const trigger = { manual: {} };
+    const policies: InstallSpec["policies"] = {
+      actions: [action],
+      checkpointPolicies: [
+        {
+          name: "nightly",
+          namespace: "team-a",
+          trigger,
+          action: { [action]: { deletionPolicy: "Delete" } },
+        },
+      ],
+    };
+    expect(problems(CRIU, { checkpoints: { namespaces }, policies })).toEqual([
+      `deletion-policy-without-effect install.policies.checkpointPolicies.0.action.${action}.deletionPolicy`,
+    ]);
+    expect(problems(CRIU, { ...deleting(), policies })).toEqual([]);
+  },
+);

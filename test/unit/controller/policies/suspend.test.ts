@@ -64,6 +64,16 @@ test("scales the Deployment to zero once the Checkpoints of all of its pods are 
   ]);
 });
 
+test("its Checkpoints have the engine and deletionPolicy of the action", async () => {
+  policy("night", { action: { suspend: { engine: "criu", deletionPolicy: "Delete" } } });
+  deployment(1);
+  start();
+  await seconds(2);
+  request();
+  await seconds(3);
+  expect(await checkpoints()).toMatchObject([{ spec: { engine: "criu", deletionPolicy: "Delete" } }]);
+});
+
 test("scales nothing if one Checkpoint fails, and says which one", async () => {
   policy("night", SUSPEND);
   const path = deployment(2);
