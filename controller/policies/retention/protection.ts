@@ -187,15 +187,16 @@ function rolesOf({ checkpoints, pods }: ProtectionInput, nowMs: number): Roles {
 }
 
 /**
- * Returns the number of pods of a pool that may be restored at once: those that exist. While it has none, or one that is young, all
- * pods that it had may be restored: it was scaled to zero, or lost its nodes.
+ * Returns the number of pods of a pool that may be restored at once: those that exist. While it has none, or one that is young or
+ * being deleted, all pods that it had may be restored: it is scaled down or replaced, was scaled to zero, or lost its nodes.
  */
 function placesOf(pods: readonly RetainingPod[], nowMs: number): (pool: string) => number {
   const counts = new Map<string, { count: number; youngestMs: number }>();
   for (const { pool, hasEnded, isDeleted, createdMs } of pods) {
-    if (pool === undefined || hasEnded || isDeleted) continue;
+    if (pool === undefined || (hasEnded && !isDeleted)) continue;
     const known = counts.get(pool) ?? { count: 0, youngestMs: 0 };
-    counts.set(pool, { count: known.count + 1, youngestMs: Math.max(known.youngestMs, createdMs) });
+    const sinceMs = isDeleted ? Number.POSITIVE_INFINITY : createdMs;
+    counts.set(pool, { count: known.count + 1, youngestMs: Math.max(known.youngestMs, sinceMs) });
   }
   return (pool) => {
     const { count, youngestMs } = counts.get(pool) ?? { count: 0, youngestMs: 0 };

@@ -51,8 +51,12 @@ function mayBeRestored(
     (other) => other.lineage === lineage && good(other) && newer(other, one),
   );
   if (!good(one) || newerGood.some((other) => other.source === source)) return false;
-  const own = pods.filter(({ pool, hasEnded, isDeleted }) => pool === lineage && !hasEnded && !isDeleted);
-  const isSettled = own.length > 0 && own.every(({ createdMs }) => nowMs - createdMs >= HOUR);
+  const all = pods.filter(({ pool }) => pool === lineage);
+  const own = all.filter(({ hasEnded, isDeleted }) => !hasEnded && !isDeleted);
+  const isSettled =
+    own.length > 0 &&
+    own.every(({ createdMs }) => nowMs - createdMs >= HOUR) &&
+    all.every(({ isDeleted }) => !isDeleted);
   return !isSettled || new Set(newerGood.map((other) => other.source)).size < own.length;
 }
 

@@ -184,16 +184,19 @@ describe("a Deployment", () => {
       a1: "keep LastGood",
       c1: "keep LastGood",
     });
-    expect(decide(["x"], ["y", { hasEnded: true }], ["z", { isDeleted: true }])).toMatchObject({
+    expect(decide(["x"], ["y", { hasEnded: true }])).toMatchObject({
       a1: "delete OlderThan",
       c1: "keep LastGood",
     });
   });
 
-  test("keeps those of all pods that it had while it has none, or a young one", () => {
+  test("keeps those of all pods that it had while it has none, a young one, or one that is being deleted", () => {
     const kept = { a2: "delete OlderThan", b1: "keep LastGood", a1: "keep LastGood", c1: "keep LastGood" };
     expect(decide()).toEqual(kept);
     expect(decide(["x"], ["y", { createdMs: NOW - HOUR + 1 }])).toEqual(kept);
+    // While it is scaled down, these may be the pods whose state is restored next.
+    expect(decide(["x"], ["y", { isDeleted: true }])).toEqual(kept);
+    expect(decide(["x"], ["y", { isDeleted: true, hasEnded: true }])).toEqual(kept);
     expect(decide(["x"], ["y", { createdMs: NOW - HOUR }])).not.toEqual(kept);
   });
 });
