@@ -279,7 +279,8 @@ export class PolicyEngine {
     const { policy, pod, dueMs } = run;
     if (state.subject.withoutCheckpoint) return true;
     // Another pod got the one Checkpoint while this one waited.
-    if (state.onceOf(pod) !== undefined && this.once.isTaken(run.key)) {
+    const once = state.onceOf(pod);
+    if (once && (this.once.isTaken(run.key) || !this.once.nameFor(policy.uid, pod.namespace, once))) {
       this.leave("covered", state, run);
       return false;
     }

@@ -12,14 +12,19 @@ export class Once {
     private readonly checkpointAt: (key: string) => CheckpointFact | undefined,
   ) {}
 
-  /** Returns the name of the Checkpoint to create; undefined if there is one that did not fail. */
+  /**
+   * Returns the name of the Checkpoint to create; undefined if there is one that did not fail, or none is left. All attempts count,
+   * as a failed one may have been deleted.
+   */
   nameFor(policyUID: string, namespace: string, subject: OnceSubject): string | undefined {
+    let free: string | undefined;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const name = onceName(policyUID, subject, attempt);
-      if (!this.isTaken(`${namespace}/${name}`)) return name;
-      if (this.checkpointAt(`${namespace}/${name}`)?.state !== "failed") return undefined;
+      const key = `${namespace}/${name}`;
+      if (!this.isTaken(key)) free ??= name;
+      else if (this.checkpointAt(key)?.state !== "failed") return undefined;
     }
-    return undefined;
+    return free;
   }
 
   /** Returns whether a Checkpoint exists or is about to be created. */

@@ -78,6 +78,37 @@ test("a failed checkpoint is repeated with the next pod of the revision, 10 time
   expect(world.outcomes.slice(-2).map(({ outcome }) => outcome)).toEqual(["covered", "covered"]);
 });
 
+test("a revision gets no second Checkpoint when its failed first attempt is deleted", () => {
+  let count = 0;
+  const world = new World({ fails: () => count++ < 2 });
+  world.policy("p", startup());
+  for (const pod of ["a", "b", "c"]) {
+    world.pod(pod, ready(world.nowMs));
+    world.pass(2 * MINUTE);
+  }
+  expect(started(world)).toEqual(["a", "b", "c"]);
+  const [key] = world.keys();
+  world.delete(key);
+  world.pod("d", ready(world.nowMs));
+  world.pass(5 * MINUTE);
+  expect(started(world)).toEqual(["a", "b", "c"]);
+});
+
+test("the name of a failed attempt that was deleted is used again", () => {
+  const world = new World({ fails: () => true });
+  world.policy("p", startup());
+  for (const pod of ["a", "b"]) {
+    world.pod(pod, ready(world.nowMs));
+    world.pass(2 * MINUTE);
+  }
+  const [first] = world.keys();
+  world.delete(first);
+  world.pod("c", ready(world.nowMs));
+  world.pass(2 * MINUTE);
+  expect(started(world)).toEqual(["a", "b", "c"]);
+  expect(world.keys()).toContain(first);
+});
+
 test("of pods that are due at the same time, one starts, also if its Checkpoint is not in the cache yet", () => {
   const world = new World({ createMs: 5000 });
   world.policy("p", { ...startup(), maxInFlight: 1 });

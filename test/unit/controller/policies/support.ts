@@ -118,6 +118,22 @@ export class World {
     );
   }
 
+  /** Keys of the Checkpoints, the first created first. */
+  keys(): readonly string[] {
+    const all = [...this.facts.values()].flat().toSorted((a, b) => a.createdMs - b.createdMs);
+    return all.map(({ key }) => key);
+  }
+
+  /** Deletes a Checkpoint, as another client does. */
+  delete(key = ""): void {
+    for (const [pod, facts] of this.facts)
+      this.facts.set(
+        pod,
+        facts.filter((fact) => fact.key !== key),
+      );
+    if (this.leads) this.engine.removeCheckpoint(key);
+  }
+
   /** The leader ends, and another one starts after a time. */
   changeLeader(gapMs: number): void {
     this.leads = false;
