@@ -52,6 +52,17 @@ const rules: ValidationRule[] = [
     message:
       "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
   },
+  // Rules that only test the presence of fields cost the API server next to nothing.
+  {
+    rule: "!has(self.trigger.startup) || has(self.action.checkpoint)",
+    message:
+      "the trigger startup is only for the action checkpoint: it is due once for a revision, whose Checkpoint is the memory of that",
+  },
+  {
+    rule: "!has(self.trigger.memory) || !(has(self.action.suspend) || has(self.action.resume))",
+    message:
+      "the trigger memory is not for suspend and resume: it is due for one pod, and they need all pods of a workload, or none",
+  },
   {
     rule: "!has(self.action.suspend) || !has(self.filter) || !has(self.filter.owners) || self.filter.owners.all(owner, owner.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'Job'])",
     message: "suspend supports only the owners Deployment, StatefulSet, ReplicaSet and Job",

@@ -43,6 +43,7 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
     }),
   ],
   ["memory in percent", { trigger: { memory: { percent: 80, forSeconds: 30, rearmPercent: 60 } } }],
+  ["memory and evictions", { trigger: { memory: { percent: 80 } }, action: { checkpointThenDelete: {} } }],
   ["memory in bytes", { trigger: { memory: { bytes: "2Gi", rearmBytes: "1999M" } } }],
   ["the start of pods", { trigger: { startup: {} } }],
   ["the start of each pod", { trigger: { startup: { readySeconds: 86_400, oncePer: "Pod" } } }],
@@ -92,6 +93,16 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
     "never due: a pod in the phase Pending is not Ready",
   ],
+  ...["checkpointThenDelete", "suspend", "resume", "verify"].map((name): [string, object, string] => [
+    `the start of pods for ${name}`,
+    { trigger: { startup: {} }, action: { [name]: {} } },
+    "the trigger startup is only for the action checkpoint",
+  ]),
+  ...["suspend", "resume"].map((name): [string, object, string] => [
+    `the memory of a pod for ${name}`,
+    { trigger: { memory: { percent: 80 } }, action: { [name]: {} } },
+    "the trigger memory is not for suspend and resume",
+  ]),
   ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
   [
     "two thresholds of memory",
