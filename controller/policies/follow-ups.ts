@@ -14,7 +14,7 @@ import type { CheckpointObject } from "../checkpoints/objects";
 import { CHECKPOINT } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import { phaseOf } from "../checkpoints/state";
-import { ActionError, isKept, type Action } from "./actions";
+import { ActionError, ELSEWHERE, isKept, type Action } from "./actions";
 import { entryOf, type Policy } from "./core/types";
 import { toPolicy, type PodObject, type PolicyObject } from "./objects";
 
@@ -115,7 +115,8 @@ class FollowUps {
         this.count(name, "done");
         return undefined;
       }
-      this.waiting.set(key, cause);
+      if (cause === ELSEWHERE) this.waiting.delete(key);
+      else this.waiting.set(key, cause);
       return { requeueAfterMs: Math.max(1, Math.min(AGAIN_MS, endMs - Date.now())) };
     } catch (error) {
       if (error instanceof ActionError) return fail(error.reason, error.message);

@@ -26,6 +26,9 @@ export function isKept({ metadata, status }: CheckpointObject): boolean {
   return phaseOf(status) === "completed" && metadata.deletionTimestamp === undefined;
 }
 
+/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. */
+export const ELSEWHERE = Symbol("elsewhere");
+
 /** Context of what follows a completed Checkpoint. */
 export interface FollowUpContext extends ActionContext {
   /** Returns the Checkpoints of a pod's `namespace/name`. */
@@ -61,10 +64,14 @@ export interface PodAction<S = never> extends ActionSubject {
   /**
    * Does what follows once the run's Checkpoint is completed, until `deadlineSeconds` later. It may be called again after it was
    * done, by the next leader too, so it must find out what is done from the cluster.
-   * @returns what it waits for; undefined once it is done
+   * @returns what it waits for, which is reported if it is not done in time; undefined once it is done
    * @throws as `execute`
    */
-  followUp?(settings: S, completed: Completed, context: FollowUpContext): Promise<string | undefined>;
+  followUp?(
+    settings: S,
+    completed: Completed,
+    context: FollowUpContext,
+  ): Promise<string | typeof ELSEWHERE | undefined>;
 }
 
 export interface PolicyActionContext {

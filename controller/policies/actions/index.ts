@@ -9,6 +9,7 @@ import { suspend } from "./suspend";
 
 export {
   ActionError,
+  ELSEWHERE,
   isKept,
   type Action,
   type ActionContext,

@@ -4,7 +4,7 @@ import { phaseOf, readyOf } from "../../checkpoints/state";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { POLICY_POD, type PodObject } from "../objects";
 import { readWorkload, reportWorkload, scale, selectorText, suspendable, type Workload } from "../workloads";
-import { ActionError, isKept, type Action, type Completed, type FollowUpContext } from "./action";
+import { ActionError, ELSEWHERE, isKept, type Action, type Completed, type FollowUpContext } from "./action";
 import { createCheckpoint } from "./checkpoint";
 
 const NAME = "suspend";
@@ -35,8 +35,15 @@ export const suspend: Action<FirstCheckpointAction> = {
     if (!workload || workload.replicas === 0) return undefined;
     const pods = await podsOf(workload, context);
     if (pods.length === 0) return undefined;
-    const cause = await allCheckpointed(pods, completed, context);
-    if (cause !== undefined) return cause;
+    const found = pods.map((one) => ({ one, made: checkpointOf(one, completed, context) }));
+    const isReporter = reporterOf(found) === completed.checkpoint.metadata.name;
+    try {
+      const cause = await allCheckpointed(found, completed, context);
+      if (cause !== undefined) return isReporter ? cause : ELSEWHERE;
+    } catch (error) {
+      if (error instanceof ActionError && !isReporter) return ELSEWHERE;
+      throw error;
+    }
     const marks = {
       label: "true",
       replicas: String(workload.replicas),
@@ -80,38 +87,69 @@ async function podsOf(
   return pods.filter(({ pod, isDeleted }) => !isDeleted && !["Succeeded", "Failed"].includes(pod.phase));
 }
 
+/** A pod with its Checkpoint of the time. */
+interface Member {
+  readonly one: PodObject;
+  readonly made: CheckpointObject | undefined;
+}
+
+/** Returns the pod's Checkpoint of the policy and the same time. */
+function checkpointOf(
+  { pod }: PodObject,
+  { policy, checkpoint }: Completed,
+  { checkpointsOf }: FollowUpContext,
+): CheckpointObject | undefined {
+  return checkpointsOf(podKey(pod)).find(
+    ({ metadata: { policy: by }, spec, status }) =>
+      by?.uid === policy.uid &&
+      by.due === checkpoint.metadata.policy?.due &&
+      (status.podUID ?? spec.podRef.uid) === pod.uid,
+  );
+}
+
+/** Returns the name of the Checkpoint whose follow-up reports for all: the first by name that is or may be completed. */
+function reporterOf(members: readonly Member[]): string | undefined {
+  const names = members.flatMap(({ made }) =>
+    made && !hasFailed(made) && made.metadata.deletionTimestamp === undefined ? [made.metadata.name] : [],
+  );
+  return names.toSorted()[0];
+}
+
+function hasFailed({ status }: CheckpointObject): boolean {
+  const phase = phaseOf(status);
+  return phase === "failed" || phase === "missing";
+}
+
 /**
  * Checks that each pod has a completed Checkpoint of the policy and the same time.
  * @returns what is missing; undefined if nothing is
  * @throws ActionError if a Checkpoint failed, or is being deleted
  */
 async function allCheckpointed(
-  pods: readonly PodObject[],
-  { policy, checkpoint }: Completed,
-  { client, checkpointsOf, signal }: FollowUpContext,
+  members: readonly Member[],
+  { checkpoint }: Completed,
+  { client, signal }: FollowUpContext,
 ): Promise<string | undefined> {
   const due = checkpoint.metadata.policy?.due;
   const missing: string[] = [];
   const found: CheckpointObject[] = [];
-  for (const { pod } of pods) {
-    const one = checkpointsOf(podKey(pod)).find(
-      ({ metadata: { policy: by }, spec, status }) =>
-        by?.uid === policy.uid && by.due === due && (status.podUID ?? spec.podRef.uid) === pod.uid,
-    );
-    const phase = one && phaseOf(one.status);
-    if (one && (phase === "failed" || phase === "missing")) {
-      const { message = phase } = readyOf(one.status) ?? {};
+  for (const {
+    one: { pod },
+    made,
+  } of members) {
+    if (made && hasFailed(made)) {
+      const { message = phaseOf(made.status) } = readyOf(made.status) ?? {};
       throw new ActionError(
         "NotAllCheckpointed",
-        `not suspended: Checkpoint ${one.metadata.name} of pod ${pod.name}: ${message}`,
+        `not suspended: Checkpoint ${made.metadata.name} of pod ${pod.name}: ${message}`,
       );
     }
-    if (one?.metadata.deletionTimestamp !== undefined) throw lost(one);
-    if (one && phase === "completed") found.push(one);
+    if (made?.metadata.deletionTimestamp !== undefined) throw lost(made);
+    if (made && isKept(made)) found.push(made);
     else missing.push(pod.name);
   }
   if (missing.length > 0)
-    return `${missing.length} of ${pods.length} pods have no completed Checkpoint of ${due}: ${missing.slice(0, 5).join(", ")}`;
+    return `${missing.length} of ${members.length} pods have no completed Checkpoint of ${due}: ${missing.slice(0, 5).join(", ")}`;
   for (const { metadata } of found) {
     const now = await client.get(CHECKPOINT, metadata, { signal });
     if (now?.metadata.uid !== metadata.uid || !isKept(now)) throw lost({ metadata });

@@ -1,5 +1,4 @@
 /** The actions `suspend` and `resume`: all pods or none, and once. */
-import { selectorText } from "../../../../controller/policies/workloads";
 import {
   checkpoints,
   deployment,
@@ -91,6 +90,26 @@ test("scales nothing if one Checkpoint fails, and says which one", async () => {
   );
 });
 
+test.each([
+  ["in the order of their names", [0, 1, 3, 4]],
+  ["in the reverse order", [4, 3, 1, 0]],
+])("reports once that one of many Checkpoints failed, if the others end %s", async (_, order) => {
+  policy("night", SUSPEND);
+  const path = deployment(5);
+  start();
+  await seconds(2);
+  request();
+  await seconds(3);
+  await finish(["web-6c-2"], "Failed");
+  for (const index of order) {
+    await finish([`web-6c-${index}`]);
+    await seconds(7);
+  }
+  await seconds(700);
+  expect(scaleOf(path).replicas).toBe(5);
+  expect(failures("night").map(({ reason }) => reason)).toEqual(["NotAllCheckpointed", "CheckpointFailed"]);
+});
+
 test("scales nothing while a pod has no Checkpoint: one that appeared meanwhile", async () => {
   policy("night", { ...SUSPEND, deadlineSeconds: 60 });
   const path = deployment(2);
@@ -105,6 +124,7 @@ test("scales nothing while a pod has no Checkpoint: one that appeared meanwhile"
   expect(JSON.stringify(failures("night"))).toContain(
     "1 of 3 pods have no completed Checkpoint of 2026-11-27T12:00:03.000Z: web-6c-new",
   );
+  expect(failures("night")).toHaveLength(1);
 });
 
 test("a Checkpoint of one of the pods that was deleted meanwhile keeps the Deployment", async () => {
@@ -367,16 +387,4 @@ test("a Job is suspended and resumed", async () => {
   request(path);
   await seconds(3);
   expect(world.api.get(path)).toMatchObject({ metadata: { labels: {} }, spec: { suspend: false } });
-});
-
-test("writes selectors as the API does", () => {
-  const matchExpressions = [
-    { key: "a", operator: "In", values: ["1", "2"] },
-    { key: "b", operator: "NotIn", values: ["3"] },
-    { key: "c", operator: "Exists" },
-    { key: "d", operator: "DoesNotExist" },
-  ] as const;
-  expect(selectorText({ matchLabels: { app: "web" }, matchExpressions })).toBe(
-    "app=web,a in (1,2),b notin (3),c,!d",
-  );
 });
