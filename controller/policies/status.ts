@@ -4,9 +4,11 @@ import {
   toolConditions,
   type PolicyLastVerified,
   type PolicyReason,
+  type PolicySpec,
   type PolicyStatus,
 } from "../../api";
 import type { PolicyView } from "./core/outcome";
+import { entryOf } from "./core/types";
 import type { ReadingsProblem } from "./memory/readings";
 import type { PolicyObject } from "./objects";
 
@@ -32,7 +34,7 @@ export function statusOf(
   },
   nowMs: number,
 ): PolicyStatus | undefined {
-  const [reason, message] = reasonOf(view, spec.suspend ?? false, readings);
+  const [reason, message] = reasonOf(view, spec, readings);
   const input = {
     reason,
     message,
@@ -72,12 +74,12 @@ function optional<T extends object>(fields: T): Partial<T> {
 const MAX_MESSAGE = 4096;
 
 function reasonOf(
-  { problem, subject, isWatching, unwatched, filterErrors }: PolicyView,
-  suspend: boolean,
+  { problem, isWatching, unwatched, filterErrors }: PolicyView,
+  { suspend, action }: PolicyObject["spec"],
   readings: ReadingsProblem | undefined,
 ): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return [problem.reason, problem.message];
-  const [suspended, scheduled] = MESSAGES[subject];
+  const [suspended, scheduled] = messagesOf(action);
   if (suspend) return ["Suspended", `spec.suspend is true: ${suspended}`];
   if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
   const notes = [
@@ -92,10 +94,36 @@ function reasonOf(
   return ["Scheduled", [scheduled, ...notes].join("; ").slice(0, MAX_MESSAGE)];
 }
 
-const MESSAGES: Readonly<Record<PolicyView["subject"], readonly [suspended: string, scheduled: string]>> = {
-  pod: ["no pod is checkpointed", "pods that match are checkpointed when they are due"],
-  policy: ["no Checkpoint is deleted", "Checkpoints that exceed a limit are deleted when the policy is due"],
+type Messages = readonly [suspended: string, scheduled: string];
+
+const MESSAGES: Readonly<Record<keyof PolicySpec["action"], Messages>> = {
+  checkpoint: ["no pod is checkpointed", "pods that match are checkpointed when they are due"],
+  checkpointThenDelete: [
+    "no pod is checkpointed or evicted",
+    "pods that match are checkpointed and then evicted when they are due",
+  ],
+  deleteCheckpoints: [
+    "no Checkpoint is deleted",
+    "Checkpoints that exceed a limit are deleted when the policy is due",
+  ],
+  suspend: [
+    "no workload is scaled to zero",
+    "pods that match are checkpointed when they are due, and their workloads scaled to zero",
+  ],
+  resume: [
+    "no suspended workload is scaled back",
+    "suspended workloads that match are scaled back when they are due",
+  ],
+  verify: [
+    "no Checkpoint is verified",
+    "the newest Checkpoints of pods that match are verified when they are due",
+  ],
 };
+
+/** Returns the messages of an action. The controller has no policy in force without a known one. */
+function messagesOf(action: object): Messages {
+  return entryOf(MESSAGES, action)?.entry ?? MESSAGES.checkpoint;
+}
 
 /** Returns the JSON, whose objects have no other prototype. */
 function plain(status: PolicyStatus): unknown {

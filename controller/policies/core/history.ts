@@ -3,8 +3,6 @@ import type { CheckpointFact } from "./types";
 
 /** Delay after the first failed Checkpoint of a pod. */
 const BASE_MS = 60_000;
-/** Maximum length of a message in the status. */
-export const MAX_FAILURE_MESSAGE = 1024;
 /** Longest delay: 6 hours. */
 const MAX_MS = 21_600_000;
 

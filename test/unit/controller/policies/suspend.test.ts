@@ -282,13 +282,18 @@ async function suspended(pods = 2): Promise<string> {
 }
 
 test("resume scales to the replicas before, on request, and removes its marks", async () => {
+  const message = "suspended workloads that match are scaled back when they are due";
   start();
   policy("morning", RESUME);
   const path = await suspended();
   await seconds(60);
   // The request that suspended it does not resume it.
   expect(scaleOf(path).replicas).toBe(0);
-  expect(world.api.get(`${IN_A}/checkpointpolicies/morning`)?.["status"]).toMatchObject({ matchedPods: 1 });
+  const status = {
+    matchedPods: 1,
+    conditions: expect.arrayContaining([expect.objectContaining({ message })]),
+  };
+  expect(world.api.get(`${IN_A}/checkpointpolicies/morning`)?.["status"]).toMatchObject(status);
   request(path);
   await seconds(3);
   const { replicas, labels, annotations } = scaleOf(path);
