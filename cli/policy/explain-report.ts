@@ -4,12 +4,12 @@ import { podText, scheduleText } from "./text";
 
 /**
  * What a policy does.
- * - `scheduled`: pods match, and are checkpointed when they are due
+ * - `scheduled`: pods match, and are checkpointed when they are due; or it does not work on pods
  * - `waiting`: pods are due, and wait for a limit
  * - `failing`: the last action failed
  * - `noPods`: no pod matches
  * - `suspended`: `spec.suspend` is true
- * - `invalid`: the trigger or the filter cannot be evaluated
+ * - `invalid`: the trigger or the filter cannot be evaluated, or the controller reports the condition `Failed`
  * - `unobserved`: the controller has not evaluated its current generation
  */
 export type PolicyVerdict =
@@ -60,18 +60,24 @@ export function policyReport(
 function verdictOf(
   observed: boolean,
   suspend: boolean,
-  { problem }: PolicyPreview,
+  { problem, worksOn }: PolicyPreview,
   matched: number,
-  { lastFailures = [], lastRunTime = "", waiting = 0 }: PolicyStatus,
+  status: PolicyStatus,
 ): PolicyVerdict {
+  const { lastFailures = [], lastRunTime = "", waiting = 0 } = status;
   if (!observed) return "unobserved";
-  if (problem) return "invalid";
+  if (problem || failedOf(status)) return "invalid";
   if (suspend) return "suspended";
-  if (matched === 0) return "noPods";
+  if (matched === 0 && !worksOn) return "noPods";
   const [failure] = lastFailures;
   // RFC 3339 in UTC: the order of the text is that of the times.
   if (failure && failure.time >= lastRunTime) return "failing";
   return waiting > 0 ? "waiting" : "scheduled";
+}
+
+/** Returns the condition by which the controller reports that the policy does nothing. */
+function failedOf({ conditions = [] }: PolicyStatus) {
+  return conditions.find(({ type, status }) => type === "Failed" && status === "True");
 }
 
 function nextSteps(
@@ -114,9 +120,18 @@ const VERDICTS: Readonly<Record<PolicyVerdict, string>> = {
     "is not evaluated: no controller runs, install.policies is not set, or its namespace is not one of install.checkpoints.namespaces",
 };
 
-function dueText({ problem, schedule, status }: PolicyReport): string {
-  if (problem) return "never";
-  return status.nextRunTime === undefined ? scheduleText(schedule) : `next pod at ${status.nextRunTime}`;
+function dueText({ verdict, schedule, status: { nextRunTime }, worksOn }: PolicyReport): string {
+  if (verdict === "invalid") return "never";
+  return nextRunTime === undefined
+    ? scheduleText(schedule)
+    : `next ${worksOn ? "run" : "pod"} at ${nextRunTime}`;
+}
+
+function verdictText({ verdict, problem, worksOn, status }: PolicyReport): string {
+  if (worksOn && verdict === "scheduled") return `works on ${worksOn} when it is due: no pod is evaluated`;
+  if (worksOn && verdict === "failing") return `works on ${worksOn}, and the last action failed`;
+  const failed = failedOf(status);
+  return verdict === "invalid" && !problem && failed ? `does nothing: ${failed.reason}` : VERDICTS[verdict];
 }
 
 /** Pods and failures that the text names. JSON has all. */
@@ -124,8 +139,9 @@ const MAX_ROWS = 20;
 
 /** Formats a report as text. */
 export function policyReportText(report: PolicyReport): string {
-  const { kind, namespace, name, verdict, status, matched, problem, pods, next } = report;
-  const condition = status.conditions?.find((one) => one.type === (problem ? "Failed" : "Ready"));
+  const { kind, namespace, name, verdict, status, matched, problem, worksOn, pods, next } = report;
+  const shown = verdict === "invalid" ? "Failed" : "Ready";
+  const condition = status.conditions?.find(({ type }) => type === shown);
   const others = pods.filter(({ matches }) => !matches);
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
@@ -139,10 +155,14 @@ export function policyReportText(report: PolicyReport): string {
       : []),
     ["due", dueText(report)],
     ["last run", status.lastRunTime ?? "none"],
-    [
-      "pods",
-      `${matched} of ${pods.length} match, ${status.inFlight ?? 0} in flight, ${status.waiting ?? 0} waiting`,
-    ],
+    ...(worksOn
+      ? []
+      : [
+          [
+            "pods",
+            `${matched} of ${pods.length} match, ${status.inFlight ?? 0} in flight, ${status.waiting ?? 0} waiting`,
+          ] as [string, string],
+        ]),
     ...others
       .slice(0, MAX_ROWS)
       .map((pod): [string, string] => [
@@ -159,7 +179,7 @@ export function policyReportText(report: PolicyReport): string {
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`);
-  const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`} ${VERDICTS[verdict]}`;
+  const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`} ${verdictText(report)}`;
   const steps = next.length > 0 ? ["", "Next:", ...next.map((step) => `  ${step}`)] : [];
   return `${[title, ...lines, ...steps].join("\n")}\n`;
 }

@@ -130,11 +130,16 @@ function flattened(value: unknown): readonly Manifest[] {
 export function readPods(file: string): Cluster {
   const objects = objectsOf(file);
   const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
-  const pods = ofKind("Pod").map((pod) => POLICY_POD.project(completed(pod)).pod);
+  const pods = ofKind("Pod").map((pod) => POLICY_POD.project(completed(pod)));
   if (pods.length === 0)
     throw new CommandError(`${file}: has no pod; create it by kubectl get pods -A -o yaml`, EXIT.badInput);
   const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(completed(one)));
-  return { pods, labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])) };
+  // As the controller, which evaluates no pod that verifies a Checkpoint.
+  const evaluated = pods.filter(({ isSandbox }) => !isSandbox).map(({ pod }) => pod);
+  return {
+    pods: evaluated,
+    labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
+  };
 }
 
 /** Returns the object with the metadata that each stored one has. */
@@ -153,7 +158,7 @@ export async function listPods(client: Client, namespace: string | undefined): P
     client.list(NAMESPACE),
   ]);
   return {
-    pods: pods.filter(({ isDeleted }) => !isDeleted).map(({ pod }) => pod),
+    pods: pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod),
     labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
   };
 }

@@ -6,7 +6,7 @@ import { previewText, type PolicyTest } from "./text";
 
 /**
  * Evaluates the policies of a file for the pods of another one, or of a cluster.
- * @returns exit code 1 if a policy matches no pod
+ * @returns exit code 1 if a policy that works on pods matches none
  * @throws CommandError (exit code 2) for the files or the kubeconfig
  */
 export async function testPolicies(
@@ -38,7 +38,10 @@ export async function testPolicies(
     options.output === "json"
       ? `${JSON.stringify({ policies: results }, null, 2)}\n`
       : results.map((one) => `${previewText(one)}\n`).join("\n");
-  return { text, exitCode: results.every(({ matched }) => matched > 0) ? EXIT.ok : EXIT.differs };
+  return {
+    text,
+    exitCode: results.every(({ matched, worksOn }) => matched > 0 || worksOn) ? EXIT.ok : EXIT.differs,
+  };
 }
 
 /** Returns the namespace of all policies; undefined if they have several, or one selects namespaces. */

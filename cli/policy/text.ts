@@ -10,7 +10,8 @@ export interface PolicyTest extends PolicyPreview {
 }
 
 /** Formats the result of a policy as text. */
-export function previewText({ kind, namespace, name, matched, problem, schedule, pods }: PolicyTest): string {
+export function previewText(test: PolicyTest): string {
+  const { kind, namespace, name, matched, problem, schedule, worksOn, pods } = test;
   const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
@@ -19,7 +20,10 @@ export function previewText({ kind, namespace, name, matched, problem, schedule,
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`);
-  return [`${title} matches ${matched} of ${pods.length} pods`, ...lines].join("\n");
+  const result = worksOn
+    ? `works on ${worksOn}: no pod is evaluated`
+    : `matches ${matched} of ${pods.length} pods`;
+  return [`${title} ${result}`, ...lines].join("\n");
 }
 
 const WHEN: Readonly<Record<string, string>> = {

@@ -4,6 +4,7 @@
  */
 import type { HeartbeatTrigger } from "../../../api";
 import { printable } from "../../../config/schema";
+import { ACTIONS } from "../actions";
 import { Watches } from "../core/watches";
 import { PolicyState, type PolicyProblem } from "../core/policy-state";
 import { entryOf, type Policy, type PolicyPod } from "../core/types";
@@ -47,7 +48,9 @@ export interface PolicyPreview {
   /** Why the policy does nothing. */
   readonly problem?: PolicyProblem;
   readonly schedule: Schedule;
-  /** All pods of its scope. */
+  /** What its action works on. Missing: pods. */
+  readonly worksOn?: "Checkpoints" | "suspended workloads";
+  /** All pods of its scope. None if it does not work on pods. */
   readonly pods: readonly PodPreview[];
 }
 
@@ -62,11 +65,14 @@ export function previewPolicy(
   nowMs: number,
 ): PolicyPreview {
   const { problem } = new PolicyState(policy, { triggers: TRIGGERS, filters: FILTERS }, new Watches());
+  const worksOn = WORKS_ON[entryOf(ACTIONS, policy.spec.action)?.entry.of ?? "pod"];
   const inScope = pods.filter(
-    ({ namespace }) => policy.namespace === undefined || policy.namespace === namespace,
+    ({ namespace }) =>
+      worksOn === undefined && (policy.namespace === undefined || policy.namespace === namespace),
   );
   return {
     ...(problem && { problem }),
+    ...(worksOn && { worksOn }),
     schedule: scheduleOf(policy, problem === undefined, nowMs),
     pods: inScope.map((pod) => {
       const failed = failedFilters(policy, pod, { nowMs, namespaceLabels: labelsOf(pod.namespace) });
@@ -75,6 +81,8 @@ export function previewPolicy(
     }),
   };
 }
+
+const WORKS_ON = { pod: undefined, policy: "Checkpoints", suspendedWorkload: "suspended workloads" } as const;
 
 function failedFilters(
   { spec: { filter = {} } }: Policy,

@@ -14,9 +14,9 @@ beforeEach(() => {
 
 const put = (path: string, object: object): Stored => api.put(path, object as Parameters<FakeApi["put"]>[1]);
 
-function pod(name: string, app: string): void {
+function pod(name: string, app: string, labels: object = {}): void {
   put("/api/v1/namespaces/team-a/pods", {
-    metadata: { name, namespace: "team-a", labels: { app } },
+    metadata: { name, namespace: "team-a", labels: { app, ...labels } },
     spec: { containers: [{ name: "main" }] },
     status: { phase: "Running" },
   });
@@ -66,6 +66,8 @@ test("explains a policy that works: what is due, which pods match and why others
   policy({}, { nextRunTime: "2026-11-27T12:03:10.000Z", lastRunTime: "2026-11-27T11:48:10.000Z" });
   pod("web-0", "web");
   pod("db-0", "db");
+  // It verifies a Checkpoint, so the controller does not evaluate it.
+  pod("verify-web-0", "web", { "cedana.ai/verification": "x" });
   const report = await explain("team-a");
   expect(report.verdict).toBe("scheduled");
   expect(policyReportText(report)).toBe(`CheckpointPolicy team-a/nightly checkpoints pods when they are due
@@ -98,6 +100,32 @@ test.each<[string, object, object, string, string[]]>([
     {},
     "problem   filter.expression is invalid: character 10: No such key: nodName",
     ["kubectl --context prod edit checkpointpolicy -n team-a nightly"],
+  ],
+  [
+    "invalid",
+    {},
+    {
+      conditions: [
+        { type: "Failed", status: "True", reason: "InvalidAction", message: "verify is not enabled" },
+        { ...READY, status: "False", reason: "InvalidAction" },
+      ],
+    },
+    "team-a/nightly does nothing: InvalidAction\n  condition  Failed=True (InvalidAction): verify is not enabled\n  due        never",
+    ["kubectl --context prod edit checkpointpolicy -n team-a nightly"],
+  ],
+  [
+    "scheduled",
+    { action: { deleteCheckpoints: { keepLast: 1 } }, filter: { owners: [{ kind: "None" }] } },
+    {},
+    "team-a/nightly works on Checkpoints when it is due: no pod is evaluated",
+    [],
+  ],
+  [
+    "scheduled",
+    { action: { resume: {} }, filter: { pods: { matchLabels: { app: "other" } } } },
+    {},
+    "team-a/nightly works on suspended workloads when it is due: no pod is evaluated",
+    [],
   ],
   [
     "noPods",

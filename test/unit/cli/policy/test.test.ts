@@ -35,6 +35,7 @@ const PODS = JSON.stringify({
     pod("web-1", "team-a", { app: "web" }, { status: { phase: "Pending" } }),
     pod("db-0", "team-a", { app: "db" }),
     pod("web-0", "team-b", { app: "web" }),
+    pod("verify-web-0", "team-a", { app: "web", "cedana.ai/verification": "x" }),
     { kind: "Namespace", metadata: { name: "team-b", labels: { tier: "gold" } } },
   ],
 });
@@ -153,6 +154,24 @@ test.each<[string, string, string | undefined, string]>([
   expect(stderr).toContain(message);
   expect(stdout).toBe("");
   expect(status).toBe(2);
+});
+
+test("a policy that does not work on pods matches none, and is no failure", async () => {
+  give("pods.json", PODS);
+  const [kind, rest = ""] = NIGHTLY.split("spec:");
+  expect(rest).not.toBe("");
+  give(
+    "policy.yaml",
+    `${kind}spec:
+  trigger: { heartbeat: { intervalSeconds: 86400, jitterSeconds: 0 } }
+  action: { deleteCheckpoints: { keepLast: 3 } }
+`,
+  );
+  const { status, stdout } = await run("-f", "policy.yaml", "--pods", "pods.json");
+  expect([status, stdout.split("\n")[0]]).toEqual([
+    0,
+    "CheckpointPolicy team-a/nightly works on Checkpoints: no pod is evaluated",
+  ]);
 });
 
 test("a file that does not exist is reported as by the other commands", async () => {
