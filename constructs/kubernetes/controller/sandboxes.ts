@@ -2,7 +2,15 @@
 import type { V1NetworkPolicy, V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, REQUEST, RESTORE_VERB, RESTORED_FROM, SANDBOX } from "../../../api";
+import {
+  APPARMOR_ANNOTATION,
+  AUTOMATION_GROUP,
+  BASELINE_CAPABILITIES,
+  REQUEST,
+  RESTORE_VERB,
+  RESTORED_FROM,
+  SANDBOX,
+} from "../../../api";
 import { checkpointsOf, namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, list, mapAt, sentBy, text, type Rule } from "../admission";
 import { metadata, object } from "../object";
@@ -26,6 +34,12 @@ const pods = (operations: Rule["operations"]): Rule => ({
   operations,
   scope: "Namespaced",
 });
+
+/** Tests whether the seccomp and AppArmor profiles of a pod or container limit it. None set: the one of the pod, or of the node. */
+const confined = (root: string) =>
+  ["seccompProfile", "appArmorProfile"]
+    .map((field) => `${root}.?securityContext.?${field}.?type.orValue('') != 'Unconfined'`)
+    .join(" && ");
 
 /** Returns the policies with their bindings, and a NetworkPolicy in each namespace of checkpoints. */
 export function sandboxes(scope: Construct, install: ResolvedInstall): ApiObject[] {
@@ -67,6 +81,20 @@ function createBound(scope: Construct, install: ResolvedInstall): ApiObject[] {
       "variables.containers.all(one, !one.?securityContext.?privileged.orValue(false) && one.?ports.orValue([]).all(port, port.?hostPort.orValue(0) == 0) && one.?volumeDevices.orValue([]).size() == 0)",
       "no container of a sandbox pod is privileged, or has ports or devices of the node",
     ],
+    [
+      `variables.containers.all(one, one.?securityContext.?capabilities.?add.orValue([]).all(added, added in ${list(BASELINE_CAPABILITIES)}))`,
+      `a container of a sandbox pod adds no capabilities but ${BASELINE_CAPABILITIES.join(", ")}`,
+    ],
+    [
+      "variables.containers.all(one, one.?securityContext.?procMount.orValue('Default') == 'Default')",
+      "a container of a sandbox pod has the procMount Default",
+    ],
+    [
+      `${confined(spec)} && variables.containers.all(one, ${confined("one")}) && variables.annotations.all(key, !key.startsWith(${text(APPARMOR_ANNOTATION)}) || variables.annotations[key] != 'unconfined')`,
+      "the seccomp and AppArmor profiles of a sandbox pod and its containers are not Unconfined",
+    ],
+    // The account may not add them later. Which containers the checkpoint has is not in the pod.
+    [`${spec}.?ephemeralContainers.orValue([]).size() == 0`, "a sandbox pod has no ephemeral containers"],
     [
       `${spec}.?initContainers.orValue([]).all(one, one.?restartPolicy.orValue('') == 'Always')`,
       "a sandbox pod has no init containers but sidecars",

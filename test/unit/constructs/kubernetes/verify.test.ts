@@ -80,6 +80,30 @@ test("verify adds the permissions and a NetworkPolicy in each namespace, and the
   });
 });
 
+test("the controller's account creates no pods with capabilities beyond baseline, another procMount or no profiles", () => {
+  const [policy] = named(
+    synthCriu(ON),
+    "ValidatingAdmissionPolicy",
+    "cedana-controller-sandboxes",
+  ) as unknown as {
+    spec: { validations: { expression: string; message: string }[] };
+  }[];
+  const ruleOf = (message: string) =>
+    policy?.spec.validations.find((one) => one.message.includes(message))?.expression;
+  const capabilities = ruleOf("adds no capabilities but AUDIT_WRITE, CHOWN,") ?? "";
+  expect(capabilities).toMatch(
+    /^variables\.containers\.all\(one, .*\.\?add\.orValue\(\[\]\)\.all\(added, added in \['AUDIT_WRITE', /,
+  );
+  expect(capabilities).not.toMatch(/SYS_ADMIN|NET_RAW|ALL/);
+  expect(ruleOf("has the procMount Default")).toContain("?procMount.orValue('Default') == 'Default'");
+  const unconfined = ruleOf("are not Unconfined") ?? "";
+  for (const root of ["object.spec", "one"])
+    for (const field of ["seccompProfile", "appArmorProfile"])
+      expect(unconfined).toContain(`${root}.?securityContext.?${field}.?type.orValue('') != 'Unconfined'`);
+  expect(unconfined).toContain("container.apparmor.security.beta.kubernetes.io/");
+  expect(ruleOf("no ephemeral containers")).toBeDefined();
+});
+
 test("what verify cannot be combined with is rejected", () => {
   const policy = {
     name: "prove",
