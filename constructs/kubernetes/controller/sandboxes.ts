@@ -1,4 +1,4 @@
-/** Limits of the sandbox pods that the controller creates, and of the policies that let it do so. */
+/** Limits of the sandbox pods that the controller creates. */
 import type { V1NetworkPolicy, V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
@@ -43,12 +43,7 @@ const confined = (root: string) =>
 
 /** Returns the policies with their bindings, and a NetworkPolicy in each namespace of checkpoints. */
 export function sandboxes(scope: Construct, install: ResolvedInstall): ApiObject[] {
-  return [
-    ...createBound(scope, install),
-    ...deleteBound(scope, install),
-    ...verifyGuard(scope, install),
-    ...isolation(scope, install),
-  ];
+  return [...createBound(scope, install), ...deleteBound(scope, install), ...isolation(scope, install)];
 }
 
 /** The pods that the controller may create: its sandbox pods. It sees them after all webhooks. */
@@ -141,52 +136,6 @@ function deleteBound(scope: Construct, install: ResolvedInstall): ApiObject[] {
       {
         expression: `${text(SANDBOX.label)} in ${mapAt("oldObject", ["metadata", "labels"])}`,
         message: `the controller deletes only pods with the label ${SANDBOX.label}`,
-        reason: "Forbidden",
-      },
-    ],
-  });
-}
-
-/**
- * Who may write a policy with the action `verify`. It runs a copy of each pod that it selects, so it needs the permission to
- * restore. The output of a failed probe is in events: with a probe its author needs the permission to run commands in pods.
- */
-function verifyGuard(scope: Construct, install: ResolvedInstall): ApiObject[] {
-  const may = (resource: string, verb: string) =>
-    `authorizer.${resource}.namespace(request.?namespace.orValue('')).check('${verb}').allowed()`;
-  const restore = may(`group('${AUTOMATION_GROUP}').resource('checkpoints')`, RESTORE_VERB);
-  const exec = may("group('').resource('pods').subresource('exec')", "create");
-  const where =
-    "(request.?namespace.orValue('') == '' ? 'all namespaces' : 'namespace ' + request.namespace)";
-  return admissionPolicy(scope, install, {
-    id: "sandbox-policies",
-    name: namesOf(install).sandboxPolicies,
-    component: "controller",
-    rules: [
-      {
-        apiGroups: [AUTOMATION_GROUP],
-        apiVersions: ["*"],
-        resources: ["checkpointpolicies", "clustercheckpointpolicies"],
-        operations: ["CREATE", "UPDATE"],
-        scope: "*",
-      },
-    ],
-    matchConditions: [
-      { name: "verifies", expression: "has(object.spec.action.verify)" },
-      // Labels, annotations and finalizers of a policy may be changed without the permission.
-      { name: "changed", expression: "request.operation == 'CREATE' || object.spec != oldObject.spec" },
-    ],
-    validations: [
-      {
-        expression: restore,
-        messageExpression: `'action.verify: ' + request.userInfo.username + ' may not restore in ' + ${where} + ': it needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}'`,
-        message: `action.verify needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}`,
-        reason: "Forbidden",
-      },
-      {
-        expression: `!has(object.spec.action.verify.probe) || ${exec}`,
-        messageExpression: `'action.verify.probe: ' + request.userInfo.username + ' may not run commands in pods of ' + ${where} + ': it needs the verb create on pods/exec'`,
-        message: "action.verify.probe needs the verb create on pods/exec",
         reason: "Forbidden",
       },
     ],

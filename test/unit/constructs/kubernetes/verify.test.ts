@@ -1,6 +1,6 @@
 import { readControllerSettings } from "../../../../config/programs/controller";
 import { InvalidInputError, type InstallSpec } from "../../../../config";
-import { chart, chartCriu, synthCriu } from "./support";
+import { chart, chartCriu, synth, synthCriu } from "./support";
 
 const controller = { image: { repository: "registry.example.com/controller", tag: "1" } };
 const ON: InstallSpec = {
@@ -25,7 +25,10 @@ function problems(install: InstallSpec): string[] {
 
 test("without verify there are no permissions for pods, no NetworkPolicy and no settings of it", () => {
   const objects = synthCriu({ ...ON, policies: {} });
-  expect(objects.filter(({ metadata: { name } }) => /sandbox/.test(name ?? ""))).toEqual([]);
+  const sandboxes = objects.filter(({ metadata: { name } }) => /sandbox/.test(name ?? ""));
+  expect(new Set(sandboxes.map(({ metadata: { name } }) => name))).toEqual(
+    new Set(["cedana-sandbox-policies"]),
+  );
   const rules = objects.flatMap(
     (one) => (one as { rules?: { resources?: string[]; verbs: string[] }[] }).rules ?? [],
   );
@@ -78,6 +81,22 @@ test("verify adds the permissions and a NetworkPolicy in each namespace, and the
       },
     },
   });
+});
+
+test("who may write policies that verify is checked with each engine, also before verify is enabled", () => {
+  const guards = (objects: Objects) =>
+    ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"].map(
+      (kind) => named(objects, kind, "cedana-sandbox-policies").length,
+    );
+  const installs = [
+    synthCriu(ON),
+    synthCriu({ ...ON, policies: {} }),
+    synthCriu({ ...ON, policies: {}, restore: false }),
+    synth({ ...ON, policies: {} }),
+  ];
+  expect(installs.map(guards)).toEqual(installs.map(() => [1, 1]));
+  const { policies: _policies, ...without } = ON;
+  expect(guards(synthCriu(without))).toEqual([0, 0]);
 });
 
 test("the controller's account creates no pods with capabilities beyond baseline, another procMount or no profiles", () => {
