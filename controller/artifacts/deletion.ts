@@ -8,6 +8,7 @@ import { phaseOf, timeOf } from "../checkpoints/state";
 import { isArtifactIn, type Engine } from "../engines";
 import { digestOf, factsIn, imagesOf, keptBecause } from "./artifact";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer";
+import { liveUser } from "./live";
 import type { Registry } from "./registry";
 import type { GivenUp, Outcome, Report } from "./report";
 import type { Uses } from "./uses";
@@ -81,15 +82,16 @@ export class DeletionReconciler {
   private async delete(object: CheckpointObject, signal: AbortSignal): Promise<Next> {
     const leftMs = this.endMs(object) - Date.now();
     const user = this.options.uses.user(object);
-    if (user !== undefined) {
-      if (leftMs <= 0) return this.giveUp(object, "InUse", user);
-      await this.block(object, "ArtifactInUse", `${user}: the artifact is deleted afterwards`);
-      return { requeueAfterMs: Math.min(USE_MS, leftMs) };
-    }
+    if (user !== undefined) return this.wait(object, user, leftMs);
     try {
       const settleMs = await this.abandon(object, signal);
       if (settleMs > 0) return { requeueAfterMs: settleMs };
-      for (const image of await this.images(object, signal)) {
+      const images = await this.images(object, signal);
+      if (images.length > 0) {
+        const live = await liveUser(this.options.client, this.options.uses, object, signal);
+        if (live !== undefined) return await this.wait(object, live, leftMs);
+      }
+      for (const image of images) {
         const { outcome, detail } = await this.deleteImage(object, image, signal);
         this.options.report.ended(object, image, outcome, detail);
       }
@@ -108,6 +110,12 @@ export class DeletionReconciler {
       return { requeueAfterMs: Math.min(exponential(...ATTEMPTS_MS, attempt), leftMs) };
     }
     await removeFinalizer(this.options.client, object);
+  }
+
+  private async wait(object: CheckpointObject, user: string, leftMs: number): Promise<Next> {
+    if (leftMs <= 0) return this.giveUp(object, "InUse", user);
+    await this.block(object, "ArtifactInUse", `${user}: the artifact is deleted afterwards`);
+    return { requeueAfterMs: Math.min(USE_MS, leftMs) };
   }
 
   /** Withdraws the request of a Checkpoint that has not ended. @returns ms to wait until a push in progress has ended */

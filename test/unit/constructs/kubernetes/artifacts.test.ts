@@ -61,7 +61,12 @@ test("on ECR, adds permissions, the route to the identity, and no Secret", () =>
       resources: ["checkpoints"],
       verbs: ["get", "list", "watch", "patch"],
     },
-    { apiGroups: [""], resources: ["namespaces"], resourceNames: ["kube-system"], verbs: ["get"] },
+    {
+      apiGroups: [""],
+      resources: ["namespaces"],
+      resourceNames: ["kube-system", ...namespaces],
+      verbs: ["get"],
+    },
   ]);
   const { spec } = find(changed, "NetworkPolicy", "cedana-controller") as { spec: { egress: unknown[] } };
   expect(JSON.stringify(spec.egress)).toContain("169.254.170.23/32");
