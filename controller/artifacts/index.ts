@@ -83,7 +83,6 @@ export function artifactControllers(options: ArtifactOptions): readonly Controll
     );
   const sweep: SweepOptions = {
     ...common,
-    waitMs,
     mode: orphans,
     namespaces: settings.namespaces,
     minAgeMs: orphanHours * 3_600_000,

@@ -1,10 +1,11 @@
 /** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
 import { markMissing } from "../../../../controller/artifacts/missing";
 import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
+import { releaseOthers } from "../../../../controller/artifacts/sweep";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
 import { ClusterIdentity } from "../../../../controller/cluster";
 import type { FakeRegistryOptions } from "../../../support/registry";
-import { counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
+import { CHECKPOINTS, counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse("2026-11-28T03:00:00Z");
@@ -167,6 +168,30 @@ test("reads a bounded number of manifests per sweep, reaches all of them, and th
   expect(await gauge(process)).toBe(own.length);
   const foreign = world.registry.seen.filter(({ path }) => path.endsWith(`/manifests/${uidOf(1)}`));
   expect(foreign).toHaveLength(1);
+});
+
+test("a deleted Checkpoint of another namespace is released only after the longest time that an install may wait", async () => {
+  await starting();
+  const process = world.process();
+  for (const [name, namespace] of [
+    ["mine", "team-a"],
+    ["other", "team-b"],
+  ] as const) {
+    world.checkpoint(name, { uid: uidOf(namespace === "team-a" ? 1 : 2), namespace });
+    await process.reconcile(name, namespace);
+    await world.delete(name, namespace);
+  }
+  const other = () => world.api.get(CHECKPOINTS.replace("team-a", "team-b") + "/other");
+  const deletedMs = Date.parse(other()?.metadata.deletionTimestamp ?? "");
+  const release = async (afterMs: number) => {
+    jest.spyOn(Date, "now").mockReturnValue(deletedMs + afterMs);
+    await releaseOthers(process.runtime.client, ["team-a"], signal);
+  };
+  await release(7 * DAY_MS - 1000);
+  expect(other()).toBeDefined();
+  await release(7 * DAY_MS + 1000);
+  expect(other()).toBeUndefined();
+  expect(world.get("mine")).toBeDefined();
 });
 
 test("with one repository per namespace, sweeps all of them", async () => {
