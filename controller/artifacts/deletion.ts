@@ -44,8 +44,8 @@ export interface DeletionOptions {
  * repeats the last one. After `waitMs` a Checkpoint is released without its artifact.
  */
 export class DeletionReconciler {
-  /** Failed attempts in a row, by UID. */
-  private readonly attempts = new Map<string, number>();
+  /** Failed attempts in a row and the time of the next one, by UID. */
+  private readonly attempts = new Map<string, { readonly count: number; readonly nextMs: number }>();
 
   constructor(private readonly options: DeletionOptions) {}
 
@@ -83,6 +83,9 @@ export class DeletionReconciler {
     const leftMs = this.endMs(object) - Date.now();
     const user = this.options.uses.user(object);
     if (user !== undefined) return this.wait(object, user, leftMs);
+    // The condition that reports the failure comes back by the watch.
+    const pauseMs = (this.attempts.get(object.metadata.uid)?.nextMs ?? 0) - Date.now();
+    if (pauseMs > 0) return { requeueAfterMs: pauseMs };
     try {
       const settleMs = await this.abandon(object, signal);
       if (settleMs > 0) return { requeueAfterMs: settleMs };
@@ -100,14 +103,15 @@ export class DeletionReconciler {
       const message = error instanceof Error ? error.message : String(error);
       if (leftMs <= 0) return this.giveUp(object, "NotDeleted", message);
       const { uid, name, namespace } = object.metadata;
-      const attempt = this.attempts.get(uid) ?? 0;
-      this.attempts.set(uid, attempt + 1);
+      const attempt = this.attempts.get(uid)?.count ?? 0;
+      const delayMs = Math.min(exponential(...ATTEMPTS_MS, attempt), leftMs);
+      this.attempts.set(uid, { count: attempt + 1, nextMs: Date.now() + delayMs });
       this.options.log.warn(
         { checkpoint: name, namespace, err: error, attempt },
         "artifact not deleted, retrying",
       );
       await this.block(object, "ArtifactNotDeleted", message);
-      return { requeueAfterMs: Math.min(exponential(...ATTEMPTS_MS, attempt), leftMs) };
+      return { requeueAfterMs: delayMs };
     }
     await removeFinalizer(this.options.client, object);
   }
