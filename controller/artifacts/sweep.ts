@@ -36,8 +36,11 @@ export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal)
     if (orphans === undefined) continue;
     await attempt("sweep of the repository", async () => {
       const sinceMs = Date.now();
-      await markMissing(options, await orphans.sweep(signal), sinceMs, signal);
-      report.ended(Date.now());
+      const swept = await orphans.sweep(signal);
+      for (const [repository, err] of swept.failed)
+        log.warn({ repository, err }, "sweep of a repository failed, retrying later");
+      await markMissing(options, swept, sinceMs, signal);
+      if (swept.failed.size === 0) report.ended(Date.now());
     });
   }
 }

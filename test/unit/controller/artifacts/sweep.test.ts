@@ -1,6 +1,6 @@
 /** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
 import { markMissing } from "../../../../controller/artifacts/missing";
-import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
+import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
 import { releaseOthers } from "../../../../controller/artifacts/sweep";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
 import { ClusterIdentity } from "../../../../controller/cluster";
@@ -44,9 +44,9 @@ function sweepOf(process: Process, options: Partial<OrphansOptions> = {}) {
       await process.synced();
       return orphans.sweep(signal);
     },
-    missing: async (tags: ReadonlySet<string>) => {
+    missing: async (swept: Swept) => {
       await process.synced();
-      await markMissing({ ...common, client, repositories }, tags, NOW, signal);
+      await markMissing({ ...common, client, repositories }, swept, NOW, signal);
       await process.synced();
     },
   };
@@ -211,8 +211,35 @@ test("nothing is deleted by a sweep that the registry interrupts", async () => {
   const { sweep } = sweepOf(world.process());
   await sweep();
   down = true;
-  await expect(sweep()).rejects.toThrow("403");
+  const { failed } = await sweep();
+  expect([...failed.values()].map(String)).toEqual([expect.stringContaining("403")]);
   expect(world.has(image)).toBe(true);
+});
+
+test("a repository that cannot be listed does not end the sweep of others, and what is known of it stays", async () => {
+  let down = "";
+  await starting({
+    fault: ({ path }) => (down !== "" && path.startsWith(down) ? { status: 403 } : undefined),
+  });
+  world.perNamespace = true;
+  const broken = world.push({ repository: "checkpoints/team-a" });
+  const sound = world.push({ uid: uidOf(2), namespace: "team-b", repository: "checkpoints/team-b" });
+  const gone = world.push({ uid: uidOf(3), repository: "checkpoints/team-a" });
+  world.checkpoint("gone", { uid: uidOf(3), image: gone });
+  const process = world.process();
+  const { sweep, missing } = sweepOf(process, { namespaces: ["team-a", "team-b"] });
+  await sweep();
+  down = "/v2/checkpoints/team-a/";
+  const swept = await sweep();
+  expect([...swept.failed.keys()]).toEqual([`${world.repository}/team-a`]);
+  expect([world.has(broken), world.has(sound)]).toEqual([true, false]);
+  expect(await gauge(process)).toBe(1);
+  // Its manifests cannot be read either: nothing is asked of it.
+  await missing(swept);
+  expect(world.get("gone")?.status?.conditions).toMatchObject([{ type: "Ready", status: "True" }]);
+  down = "";
+  await sweep();
+  expect(world.has(broken)).toBe(false);
 });
 
 describe("a Checkpoint whose artifact is not in the registry", () => {
