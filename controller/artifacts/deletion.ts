@@ -7,6 +7,7 @@ import { checkpointUIDOf } from "../checkpoints/record";
 import { phaseOf, timeOf } from "../checkpoints/state";
 import { isArtifactIn, type Engine } from "../engines";
 import { digestOf, factsIn, imagesOf, keptBecause } from "./artifact";
+import type { Elsewhere } from "./elsewhere";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer";
 import { liveUser } from "./live";
 import type { Registry } from "./registry";
@@ -32,6 +33,7 @@ export interface DeletionOptions {
   readonly registry: Registry;
   readonly cluster: ClusterIdentity;
   readonly uses: Uses;
+  readonly elsewhere: Pick<Elsewhere, "other">;
   /** How long a deleted Checkpoint waits for the deletion of its artifact, ms. */
   readonly waitMs: number;
   readonly checkpoint: (key: string) => CheckpointObject | undefined;
@@ -167,6 +169,12 @@ export class DeletionReconciler {
     if (reason !== undefined) return { outcome: { result: "kept", reason } };
     // The read took time, in which another Checkpoint may have been imported.
     if (uses.others(object).length > 0) return { outcome: { result: "kept", reason: "Shared" } };
+    const elsewhere = await this.options.elsewhere.other(object, digest, signal);
+    if (elsewhere !== undefined)
+      return {
+        outcome: { result: "kept", reason: "Shared" },
+        detail: `: ${elsewhere.metadata.namespace}/${elsewhere.metadata.name}`,
+      };
     const existed = await registry.delete(repository, digest, signal);
     return { outcome: { result: existed ? "deleted" : "absent" } };
   }

@@ -148,6 +148,25 @@ test("two Checkpoints of one artifact: the last one deletes it, also if both are
   expect(world.get("third")).toBeUndefined();
 });
 
+test("a Checkpoint of a namespace that the install does not have keeps the artifact", async () => {
+  await starting();
+  const image = world.push();
+  const process = world.process(undefined, ["team-a"]);
+  world.checkpoint("one", { uid: uidOf(1), image });
+  await process.reconcile("one");
+  world.checkpoint("copy", {
+    uid: uidOf(5),
+    image,
+    namespace: "team-z",
+    record: { checkpointUID: uidOf(9) },
+  });
+  await world.delete("one");
+  await process.reconcile("one");
+  expect(world.get("one")).toBeUndefined();
+  expect(world.has(image)).toBe(true);
+  expect(await counted(process.metrics, "cedana_artifact_deletions_total")).toEqual({ "kept Shared": 1 });
+});
+
 test("one from a backup whose status is not written yet keeps the artifact", async () => {
   await starting();
   const image = world.push();
@@ -279,14 +298,15 @@ describe("a pod that the cache does not have", () => {
     await starting();
     const image = world.push();
     const process = await deleted("one", { image });
-    answering(process, () => [RESTORED_POD.project(POD) as never]);
+    let waits = true;
+    answering(process, () => (waits ? [RESTORED_POD.project(POD) as never] : []));
     expect(await process.reconcile("one")).toBe(30_000);
     expect(world.has(image)).toBe(true);
     expect(world.blocked("one")).toMatchObject({
       reason: "ArtifactInUse",
       message: "pod web-1 waits to be restored from it: the artifact is deleted afterwards",
     });
-    answering(process, () => []);
+    waits = false;
     expect(await process.reconcile("one")).toBeUndefined();
     expect(world.has(image)).toBe(false);
   });
