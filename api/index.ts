@@ -38,6 +38,7 @@ export function kindsOf(engine: EngineName, policies: boolean): readonly Kind[] 
   return [...KINDS_OF[engine], ...(policies ? POLICY_KINDS : [])];
 }
 
+export { APPARMOR_ANNOTATION, BASELINE_CAPABILITIES } from "./baseline";
 export { CEDANA, type CedanaMethod, type CedanaSpec, type CedanaStatus } from "./cedana";
 export {
   ARTIFACT_FINALIZER,

@@ -70,6 +70,7 @@ class Pods {
         typeProblem(evaluate.check(), text) ??
         typeProblem(this.strict.check(strictly(text, nodes)), text);
       if (problem) return { problem };
+      this.budget.guard(evaluate.ast);
       return {
         expression: {
           evaluate: (fields) =>

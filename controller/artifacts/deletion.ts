@@ -7,7 +7,9 @@ import { checkpointUIDOf } from "../checkpoints/record";
 import { phaseOf, timeOf } from "../checkpoints/state";
 import { isArtifactIn, type Engine } from "../engines";
 import { digestOf, factsIn, imagesOf, keptBecause } from "./artifact";
+import type { Elsewhere } from "./elsewhere";
 import { addFinalizer, hasFinalizer, removeFinalizer } from "./finalizer";
+import { liveUser } from "./live";
 import type { Registry } from "./registry";
 import type { GivenUp, Outcome, Report } from "./report";
 import type { Uses } from "./uses";
@@ -31,6 +33,7 @@ export interface DeletionOptions {
   readonly registry: Registry;
   readonly cluster: ClusterIdentity;
   readonly uses: Uses;
+  readonly elsewhere: Pick<Elsewhere, "other">;
   /** How long a deleted Checkpoint waits for the deletion of its artifact, ms. */
   readonly waitMs: number;
   readonly checkpoint: (key: string) => CheckpointObject | undefined;
@@ -43,8 +46,8 @@ export interface DeletionOptions {
  * repeats the last one. After `waitMs` a Checkpoint is released without its artifact.
  */
 export class DeletionReconciler {
-  /** Failed attempts in a row, by UID. */
-  private readonly attempts = new Map<string, number>();
+  /** Failed attempts in a row and the time of the next one, by UID. */
+  private readonly attempts = new Map<string, { readonly count: number; readonly nextMs: number }>();
 
   constructor(private readonly options: DeletionOptions) {}
 
@@ -81,15 +84,19 @@ export class DeletionReconciler {
   private async delete(object: CheckpointObject, signal: AbortSignal): Promise<Next> {
     const leftMs = this.endMs(object) - Date.now();
     const user = this.options.uses.user(object);
-    if (user !== undefined) {
-      if (leftMs <= 0) return this.giveUp(object, "InUse", user);
-      await this.block(object, "ArtifactInUse", `${user}: the artifact is deleted afterwards`);
-      return { requeueAfterMs: Math.min(USE_MS, leftMs) };
-    }
+    if (user !== undefined) return this.wait(object, user, leftMs);
+    // The condition that reports the failure comes back by the watch.
+    const pauseMs = (this.attempts.get(object.metadata.uid)?.nextMs ?? 0) - Date.now();
+    if (pauseMs > 0) return { requeueAfterMs: pauseMs };
     try {
       const settleMs = await this.abandon(object, signal);
       if (settleMs > 0) return { requeueAfterMs: settleMs };
-      for (const image of await this.images(object, signal)) {
+      const images = await this.images(object, signal);
+      if (images.length > 0) {
+        const live = await liveUser(this.options.client, this.options.uses, object, signal);
+        if (live !== undefined) return await this.wait(object, live, leftMs);
+      }
+      for (const image of images) {
         const { outcome, detail } = await this.deleteImage(object, image, signal);
         this.options.report.ended(object, image, outcome, detail);
       }
@@ -98,16 +105,23 @@ export class DeletionReconciler {
       const message = error instanceof Error ? error.message : String(error);
       if (leftMs <= 0) return this.giveUp(object, "NotDeleted", message);
       const { uid, name, namespace } = object.metadata;
-      const attempt = this.attempts.get(uid) ?? 0;
-      this.attempts.set(uid, attempt + 1);
+      const attempt = this.attempts.get(uid)?.count ?? 0;
+      const delayMs = Math.min(exponential(...ATTEMPTS_MS, attempt), leftMs);
+      this.attempts.set(uid, { count: attempt + 1, nextMs: Date.now() + delayMs });
       this.options.log.warn(
         { checkpoint: name, namespace, err: error, attempt },
         "artifact not deleted, retrying",
       );
       await this.block(object, "ArtifactNotDeleted", message);
-      return { requeueAfterMs: Math.min(exponential(...ATTEMPTS_MS, attempt), leftMs) };
+      return { requeueAfterMs: delayMs };
     }
     await removeFinalizer(this.options.client, object);
+  }
+
+  private async wait(object: CheckpointObject, user: string, leftMs: number): Promise<Next> {
+    if (leftMs <= 0) return this.giveUp(object, "InUse", user);
+    await this.block(object, "ArtifactInUse", `${user}: the artifact is deleted afterwards`);
+    return { requeueAfterMs: Math.min(USE_MS, leftMs) };
   }
 
   /** Withdraws the request of a Checkpoint that has not ended. @returns ms to wait until a push in progress has ended */
@@ -155,6 +169,12 @@ export class DeletionReconciler {
     if (reason !== undefined) return { outcome: { result: "kept", reason } };
     // The read took time, in which another Checkpoint may have been imported.
     if (uses.others(object).length > 0) return { outcome: { result: "kept", reason: "Shared" } };
+    const elsewhere = await this.options.elsewhere.other(object, digest, signal);
+    if (elsewhere !== undefined)
+      return {
+        outcome: { result: "kept", reason: "Shared" },
+        detail: `: ${elsewhere.metadata.namespace}/${elsewhere.metadata.name}`,
+      };
     const existed = await registry.delete(repository, digest, signal);
     return { outcome: { result: existed ? "deleted" : "absent" } };
   }

@@ -6,6 +6,7 @@ import { CHECKPOINT } from "../checkpoints/objects";
 import type { Engine, Engines } from "../engines";
 import type { Runtime } from "../runtime";
 import { DeletionReconciler } from "./deletion";
+import { Elsewhere } from "./elsewhere";
 import { hasFinalizer, removeFinalizer } from "./finalizer";
 import { registryWith, type Registry } from "./registry";
 import { Report } from "./report";
@@ -64,6 +65,7 @@ export function artifactControllers(options: ArtifactOptions): readonly Controll
   const reconciler = new DeletionReconciler({
     ...common,
     engine,
+    elsewhere: new Elsewhere(client),
     waitMs,
     checkpoint: (key) => checkpoints.get(key),
     report: new Report({ events, metrics, log, checkpoints }),
@@ -83,7 +85,6 @@ export function artifactControllers(options: ArtifactOptions): readonly Controll
     );
   const sweep: SweepOptions = {
     ...common,
-    waitMs,
     mode: orphans,
     namespaces: settings.namespaces,
     minAgeMs: orphanHours * 3_600_000,

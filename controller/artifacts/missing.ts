@@ -6,6 +6,7 @@ import { phaseOf, withPhase } from "../checkpoints/state";
 import { isArtifactIn } from "../engines";
 import { digestOf, imagesOf } from "./artifact";
 import { LIMITS, paused, type Limits } from "./limits";
+import type { Swept } from "./orphans";
 import type { Registry } from "./registry";
 import type { SweepReport } from "./sweep-report";
 
@@ -22,12 +23,13 @@ export interface MissingOptions {
 
 /**
  * Finds completed Checkpoints whose artifact the registry does not have, and records `ImageNotFound`.
- * @param tags of all repositories, listed after `sinceMs`. None: nothing is concluded, because the repository may be another one
+ * @param swept repositories, listed after `sinceMs`. Without a tag nothing is concluded, because the repository may be another one;
+ *   and nothing of those that could not be listed
  * @throws errors of the registry and the API server; the signal's reason
  */
 export async function markMissing(
   { client, repositories, registry, checkpoints, report, limits = LIMITS }: MissingOptions,
-  tags: ReadonlySet<string>,
+  { tags, failed }: Swept,
   sinceMs: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -42,7 +44,9 @@ export async function markMissing(
     const [image, ...more] = imagesOf(object);
     if (more.length > 0 || !isArtifactIn(allowed, image)) continue;
     const digest = digestOf(image);
-    if ((await registry.manifest(image.slice(0, -digest.length - 1), digest, signal)) === undefined) {
+    const repository = image.slice(0, -digest.length - 1);
+    if (failed.has(repository)) continue;
+    if ((await registry.manifest(repository, digest, signal)) === undefined) {
       const message = `the registry does not have ${image}`;
       const status = withPhase(object, object.status, "missing", "ImageNotFound", message, Date.now());
       try {

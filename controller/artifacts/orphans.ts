@@ -52,23 +52,34 @@ export class Orphans {
   constructor(private readonly options: OrphansOptions) {}
 
   /**
-   * Sweeps all repositories.
-   * @returns the tags that they have
-   * @throws errors of the registry; the signal's reason
+   * Sweeps all repositories. What is known of one that cannot be listed stays, and none of its artifacts is deleted.
+   * @throws errors of the API server and of deletions; the signal's reason
    */
-  async sweep(signal: AbortSignal): Promise<ReadonlySet<string>> {
+  async sweep(signal: AbortSignal): Promise<Swept> {
     const clusterUID = await this.options.cluster.uid(signal);
     const tags = new Set<string>();
     const found = new Map<string, Orphan>();
-    for (const repository of this.repositories())
-      await this.sweepRepository(repository, { clusterUID, tags, found, signal });
+    const failed = new Map<string, unknown>();
+    for (const repository of this.repositories()) {
+      const own = new Map<string, Orphan>();
+      try {
+        await this.sweepRepository(repository, { clusterUID, tags, found: own, signal });
+        for (const [image, orphan] of own) found.set(image, orphan);
+      } catch (error) {
+        signal.throwIfAborted();
+        failed.set(repository, error);
+        for (const [image, orphan] of this.known)
+          if (orphan.repository === repository) found.set(image, orphan);
+      }
+    }
     const before = this.known;
     this.known = found;
     for (const [image, orphan] of found) if (!before.has(image)) this.report(image, orphan);
     if (this.options.mode === "delete")
-      for (const [image, orphan] of found) if (before.has(image)) await this.delete(image, orphan, signal);
+      for (const [image, orphan] of found)
+        if (before.has(image) && !failed.has(orphan.repository)) await this.delete(image, orphan, signal);
     this.options.report.orphans(this.known.size);
-    return tags;
+    return { tags, failed };
   }
 
   private repositories(): readonly string[] {
@@ -157,6 +168,14 @@ export class Orphans {
     const created = new Date(createdMs).toISOString();
     this.options.log.info({ image, checkpointUID, namespace, created }, "no Checkpoint names this artifact");
   }
+}
+
+/** What a sweep has found. */
+export interface Swept {
+  /** Tags of the repositories that were listed to their end, and some of others. */
+  readonly tags: ReadonlySet<string>;
+  /** Errors of the repositories that could not be swept, by their name. */
+  readonly failed: ReadonlyMap<string, unknown>;
 }
 
 interface Pass {

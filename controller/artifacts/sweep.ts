@@ -7,11 +7,11 @@ import { Orphans, type OrphansOptions } from "./orphans";
 /** Time from the begin of the lead to the first sweep, and between two. */
 const FIRST_MS = 300_000;
 const SWEEP_MS = 3_600_000;
+/** The maximum of `waitSeconds`. Another install, which may have a Checkpoint, has its own. */
+const MAX_WAIT_MS = 604_800_000;
 
 export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode" | "log"> {
   readonly mode: "off" | OrphansOptions["mode"];
-  /** How long a deleted Checkpoint waits for the deletion of its artifact, ms. */
-  readonly waitMs: number;
   readonly report: OrphansOptions["report"];
   readonly checkpoints: OrphansOptions["checkpoints"];
   readonly log: Pick<Logger, "info" | "warn">;
@@ -19,7 +19,7 @@ export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode
 
 /** Sweeps the repository and the Checkpoints, once an hour until the signal. */
 export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal): Promise<void> {
-  const { mode, client, namespaces, waitMs, report, log } = options;
+  const { mode, client, namespaces, report, log } = options;
   const orphans = mode === "off" ? undefined : new Orphans({ ...options, mode });
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
@@ -32,29 +32,32 @@ export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal)
     await sleep(delayMs, signal);
     if (signal.aborted) return;
     if (namespaces !== "all")
-      await attempt("release of Checkpoints", () => releaseOthers(client, { namespaces, waitMs }, signal));
+      await attempt("release of Checkpoints", () => releaseOthers(client, namespaces, signal));
     if (orphans === undefined) continue;
     await attempt("sweep of the repository", async () => {
       const sinceMs = Date.now();
-      await markMissing(options, await orphans.sweep(signal), sinceMs, signal);
-      report.ended(Date.now());
+      const swept = await orphans.sweep(signal);
+      for (const [repository, err] of swept.failed)
+        log.warn({ repository, err }, "sweep of a repository failed, retrying later");
+      await markMissing(options, swept, sinceMs, signal);
+      if (swept.failed.size === 0) report.ended(Date.now());
     });
   }
 }
 
 /**
  * Releases deleted Checkpoints in namespaces that the install does not have any more: no controller reconciles them. One that another
- * install reconciles was released before.
+ * install reconciles was released before, with each `waitSeconds`.
  */
-async function releaseOthers(
+export async function releaseOthers(
   client: Client,
-  { namespaces, waitMs }: { readonly namespaces: readonly string[]; readonly waitMs: number },
+  namespaces: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   const all: readonly CheckpointObject[] = await client.list(CHECKPOINT, { signal });
   for (const object of all) {
     const { namespace, deletionTimestamp } = object.metadata;
-    const isOver = Date.parse(deletionTimestamp ?? "") + waitMs < Date.now();
+    const isOver = Date.parse(deletionTimestamp ?? "") + MAX_WAIT_MS < Date.now();
     if (namespaces.includes(namespace) || !isOver || !hasFinalizer(object)) continue;
     try {
       await removeFinalizer(client, object);

@@ -10,6 +10,8 @@ import { digestOf, imagesOf, namesOf } from "./artifact";
 
 /** Finds what uses an artifact: Checkpoints that name it, and restores that read it. */
 export class Uses {
+  /** Whether pods are restored. */
+  readonly hasRestores: boolean;
   /** Objects of restores. */
   readonly sources: readonly CachedObjects<never>[];
   readonly nodeRestores: CachedObjects<NodeRestoreObject> | undefined;
@@ -26,6 +28,7 @@ export class Uses {
   ) {
     this.named = checkpoints.index(namesOf);
     this.place = restore?.method.namespace ?? "";
+    this.hasRestores = restore !== undefined;
     if (restore === undefined) {
       this.sources = [];
       this.requested = () => [];
@@ -71,8 +74,13 @@ export class Uses {
     // use the files of the plan.
     const reading = names.flatMap((name) => this.requested(name)).find(({ status }) => !outcomeOf(status));
     if (reading) return `pod ${reading.spec.podRef.name} is being restored from it`;
-    const waiting = all.flatMap(({ metadata }) => this.pods(metadata.uid)).find((pod) => this.waits(pod));
-    return waiting && `pod ${waiting.metadata.name} waits to be restored from it`;
+    return this.waiting(all.flatMap(({ metadata }) => this.pods(metadata.uid)));
+  }
+
+  /** Returns which of the pods restored from a Checkpoint has not read its artifact yet, for people; undefined if none does. */
+  waiting(pods: readonly RestoredPod[]): string | undefined {
+    const found = pods.find((pod) => this.waits(pod));
+    return found && `pod ${found.metadata.name} waits to be restored from it`;
   }
 
   /** Returns whether a pod that was admitted for a restore has no NodeRestore yet, as before it has a node. */

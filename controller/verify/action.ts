@@ -1,6 +1,6 @@
 import type { VerifyAction } from "../../api";
 import type { VerifySettings } from "../../config/programs/controller";
-import { hasStatus, isFinal, textAt, type Client, type Json } from "../../kube";
+import { ApiError, isFinal, textAt, type Client, type Json } from "../../kube";
 import { POD, type CheckpointObject } from "../checkpoints/objects";
 import { timeOf } from "../checkpoints/state";
 import { ActionError, type PodAction } from "../policies/actions";
@@ -66,20 +66,25 @@ export function verifyAction({
       if (gap !== undefined) throw await skip("NotIsolated", gap);
       const requests = requestsOf(derived.pod as unknown as Json);
       const nowMs = Date.now();
-      const full = rooms.full(nowMs);
+      const key = `${namespace}/${derived.pod.metadata.name}`;
+      const full = rooms.full(nowMs, key);
       if (full !== undefined) return { later: full };
-      const lack = rooms.lacks(requests, nowMs);
+      const lack = rooms.lacks(key, requests, nowMs);
       if (lack?.never) throw await skip("QuotaExceeded", lack.cause);
       if (lack) return { later: lack.cause };
-      const key = `${namespace}/${derived.pod.metadata.name}`;
       rooms.take(key, requests, nowMs);
       try {
         await client.create(SANDBOX_POD, { ...derived.pod }, { signal });
       } catch (error) {
         // An earlier attempt succeeded, of this process or of the last leader.
-        if (hasStatus(error, 409)) return "ended";
-        if (!isFinal(error)) throw error;
+        if (error instanceof ApiError && error.reason === "AlreadyExists") return "ended";
+        if (!isFinal(error)) {
+          rooms.doubt(key);
+          throw error;
+        }
         rooms.release(key);
+        // Such as another change of the ResourceQuota at the same time.
+        if (error.status === 409) return { later: `the sandbox pod was not created: ${error.message}` };
         throw await skip("Rejected", `the API server rejected the sandbox pod: ${error.message}`);
       }
       report.started(checkpoint, policy.name, derived.pod.metadata.name);

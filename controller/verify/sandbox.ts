@@ -1,4 +1,11 @@
-import { LATEST, REQUEST, SANDBOX, type CheckpointStatus, type VerifyAction } from "../../api";
+import {
+  APPARMOR_ANNOTATION,
+  LATEST,
+  REQUEST,
+  SANDBOX,
+  type CheckpointStatus,
+  type VerifyAction,
+} from "../../api";
 import { parseQuantity } from "../../config/schema";
 import { itemsAt, textAt, textsAt, type Json } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
@@ -45,8 +52,6 @@ const RUN_SECONDS = 30;
 const TIMEOUT_SECONDS = 600;
 /** Attempts that may fail: the kubelet then calls the container not ready. */
 const FAILURES = 3;
-/** Annotations that are part of the security context, for containers of old pods. */
-const APPARMOR = "container.apparmor.security.beta.kubernetes.io/";
 /** Without it, the cluster autoscaler keeps a node because of a pod without a controller. */
 const SAFE_TO_EVICT = { "cluster-autoscaler.kubernetes.io/safe-to-evict": "true" };
 
@@ -162,6 +167,9 @@ function quantitiesAt(json: Json, ...path: readonly string[]): (readonly [name: 
 function apparmorOf(pod: Json, restored: readonly string[]): Readonly<Record<string, string>> {
   const own = Object.entries(textsAt(pod, "metadata", "annotations"));
   return Object.fromEntries(
-    own.filter(([key]) => key.startsWith(APPARMOR) && restored.includes(key.slice(APPARMOR.length))),
+    own.filter(
+      ([key]) =>
+        key.startsWith(APPARMOR_ANNOTATION) && restored.includes(key.slice(APPARMOR_ANNOTATION.length)),
+    ),
   );
 }

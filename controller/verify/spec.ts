@@ -3,6 +3,7 @@
  * no permission. What the node compares before a restore stays: containers, mounts, security contexts.
  */
 import { at, isObject, isTrueAt, itemsAt, textAt, type Json } from "../../kube";
+import { privilegesOf } from "./privileges";
 
 type Fields = Readonly<Record<string, Json>>;
 
@@ -67,6 +68,7 @@ export function obstaclesOf(pod: Json, restored: readonly string[]): string[] {
     for (const resource of resourcesOf(container))
       if (!RESOURCES.test(resource)) found.push(`container ${name} requests the device ${resource}`);
   }
+  found.push(...privilegesOf(pod, [...containers, ...sidecars]));
   for (const volume of volumesOf(pod, [...containers, ...sidecars])) {
     const type = typeOf(volume);
     if (type === "projected" || COPIES.some((one) => one === type)) continue;

@@ -267,6 +267,18 @@ interface Checkpoint extends KubernetesObject {
     expect((await patched("other", [])).status).toBe(200);
   });
 
+  test("the controller's account changes no spec", async () => {
+    const patched = async (name: string, operation: object) => {
+      const more = { ...JSON_PATCH, token };
+      return api.request("PATCH", `${checkpointsOf(TEAM)}/${name}?dryRun=All`, [operation], more);
+    };
+    const policy = { op: "add", path: "/spec/deletionPolicy", value: "Delete" };
+    expect((await patched("retained", policy)).status).toBe(403);
+    expect((await patched("retained", { op: "add", path: "/spec/pinned", value: true })).status).toBe(403);
+    // The same value is no change.
+    expect((await patched("retained", { ...policy, value: "Retain" })).status).toBe(200);
+  });
+
   test("a namespace that is deleted is gone within the time limit, although a registry deletes nothing and its RoleBindings are deleted first", async () => {
     const [digest, stuck] = [
       await completed("one", { home: GONE }),

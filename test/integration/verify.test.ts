@@ -260,6 +260,9 @@ interface Verified {
     const { status, body } = await create(valid);
     expect([status, body.message]).toEqual([201, undefined]);
     const [container] = UNSCHEDULABLE.containers;
+    const ofContainer = (securityContext: object) => ({ containers: [{ ...container, securityContext }] });
+    const volume = (source: object) => ({ volumes: [{ name: "v", ...source }] });
+    const seccompProfile = { type: "Unconfined" };
     const changes: readonly (readonly [metadata: object, spec: object, message: string])[] = [
       [{ labels: { ...valid.metadata.labels, app: "web" } }, {}, "no Service may select them"],
       [{ labels: {} }, {}, "no Service may select them"],
@@ -280,20 +283,15 @@ interface Verified {
       [{}, { hostNetwork: true }, "no namespaces of the node"],
       [{}, { hostPID: true }, "no namespaces of the node"],
       [{}, { hostIPC: true }, "no namespaces of the node"],
-      [{}, { containers: [{ ...container, securityContext: { privileged: true } }] }, "is privileged"],
+      [{}, ofContainer({ privileged: true }), "is privileged"],
       [{}, { containers: [{ ...container, ports: [{ containerPort: 80, hostPort: 80 }] }] }, "is privileged"],
+      [{}, ofContainer({ capabilities: { add: ["CHOWN", "ALL"] } }), "adds no capabilities but"],
+      [{}, ofContainer({ seccompProfile }), "are not Unconfined"],
+      [{}, { securityContext: { appArmorProfile: seccompProfile } }, "are not Unconfined"],
       [{}, { initContainers: [{ name: "first", image: "app:1" }] }, "no init containers"],
-      [{}, { volumes: [{ name: "v", hostPath: { path: "/" } }] }, "volumes of a sandbox pod"],
-      [
-        {},
-        { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
-        "volumes of a sandbox pod",
-      ],
-      [
-        {},
-        { volumes: [{ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t" } }] } }] },
-        "no token",
-      ],
+      [{}, volume({ hostPath: { path: "/" } }), "volumes of a sandbox pod"],
+      [{}, volume({ persistentVolumeClaim: { claimName: "c" } }), "volumes of a sandbox pod"],
+      [{}, volume({ projected: { sources: [{ serviceAccountToken: { path: "t" } }] } }), "no token"],
       [{}, { activeDeadlineSeconds: 7200 }, "ends after at most"],
       [{}, { activeDeadlineSeconds: undefined }, "ends after at most"],
     ];

@@ -137,10 +137,12 @@ function checkpoints(install: ResolvedInstall, engines: CheckpointGrants): Names
 
 /**
  * Deletion of artifacts. When a namespace is deleted, its RoleBindings may be deleted before its Checkpoints, so the permission to
- * release them is not of the namespace. The UID of kube-system identifies the cluster.
+ * release them is not of the namespace, nor is that to see that it is deleted. The UID of kube-system identifies the cluster.
  */
 function artifacts(install: ResolvedInstall): NamespacedGrant[] {
-  if (!deleteArtifactsOf(install)) return [];
+  const settings = checkpointsOf(install);
+  if (!settings || !deleteArtifactsOf(install)) return [];
+  const namespaces = settings.namespaces === "all" ? [] : settings.namespaces;
   return [
     {
       id: "artifacts",
@@ -148,7 +150,12 @@ function artifacts(install: ResolvedInstall): NamespacedGrant[] {
       namespaces: "all",
       rules: [
         { apiGroups: [AUTOMATION_GROUP], resources: ["checkpoints"], verbs: ["get", ...FOLLOW, "patch"] },
-        { apiGroups: [""], resources: ["namespaces"], resourceNames: [CLUSTER_NAMESPACE], verbs: ["get"] },
+        {
+          apiGroups: [""],
+          resources: ["namespaces"],
+          resourceNames: [...new Set([CLUSTER_NAMESPACE, ...namespaces])],
+          verbs: ["get"],
+        },
       ],
     },
   ];

@@ -16,6 +16,7 @@ import { controllerGrants, verifies } from "./grants";
 import { policyGuard } from "./policy-guard";
 import { recordGuard } from "./record-guard";
 import { sandboxes } from "./sandboxes";
+import { verifyGuard } from "./verify-guard";
 
 export { METRICS_PORT } from "./deployment";
 
@@ -74,7 +75,7 @@ export class Controller extends Construct {
     this.policies = [
       ...controllerBounds(this, input),
       ...(checkpointsOf(install) ? recordGuard(this, install) : []),
-      ...(policiesOf(install) ? policyGuard(this, install) : []),
+      ...(policiesOf(install) ? [...policyGuard(this, install), ...verifyGuard(this, install)] : []),
       ...(verifies(input) ? sandboxes(this, install) : []),
       ...deletionGuard(this, install),
     ];

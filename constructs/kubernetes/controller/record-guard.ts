@@ -52,7 +52,7 @@ export function recordGuard(scope: Construct, install: ResolvedInstall): ApiObje
         reason: "Forbidden",
       },
       {
-        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged(METADATA)} && ${OTHER_FINALIZERS})`,
+        expression: `!variables.isController || request.operation == 'CREATE' || (${unchanged([["spec"], ...METADATA])} && ${OTHER_FINALIZERS})`,
         message: `the controller changes only the record, the status and the finalizer ${ARTIFACT_FINALIZER} of a Checkpoint`,
         reason: "Forbidden",
       },

@@ -1,8 +1,16 @@
-/** Limits of the sandbox pods that the controller creates, and of the policies that let it do so. */
+/** Limits of the sandbox pods that the controller creates. */
 import type { V1NetworkPolicy, V1PolicyRule } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
-import { AUTOMATION_GROUP, REQUEST, RESTORE_VERB, RESTORED_FROM, SANDBOX } from "../../../api";
+import {
+  APPARMOR_ANNOTATION,
+  AUTOMATION_GROUP,
+  BASELINE_CAPABILITIES,
+  REQUEST,
+  RESTORE_VERB,
+  RESTORED_FROM,
+  SANDBOX,
+} from "../../../api";
 import { checkpointsOf, namesOf, type ResolvedInstall } from "../../../config/install";
 import { admissionPolicy, list, mapAt, sentBy, text, type Rule } from "../admission";
 import { metadata, object } from "../object";
@@ -27,14 +35,15 @@ const pods = (operations: Rule["operations"]): Rule => ({
   scope: "Namespaced",
 });
 
+/** Tests whether the seccomp and AppArmor profiles of a pod or container limit it. None set: the one of the pod, or of the node. */
+const confined = (root: string) =>
+  ["seccompProfile", "appArmorProfile"]
+    .map((field) => `${root}.?securityContext.?${field}.?type.orValue('') != 'Unconfined'`)
+    .join(" && ");
+
 /** Returns the policies with their bindings, and a NetworkPolicy in each namespace of checkpoints. */
 export function sandboxes(scope: Construct, install: ResolvedInstall): ApiObject[] {
-  return [
-    ...createBound(scope, install),
-    ...deleteBound(scope, install),
-    ...verifyGuard(scope, install),
-    ...isolation(scope, install),
-  ];
+  return [...createBound(scope, install), ...deleteBound(scope, install), ...isolation(scope, install)];
 }
 
 /** The pods that the controller may create: its sandbox pods. It sees them after all webhooks. */
@@ -67,6 +76,20 @@ function createBound(scope: Construct, install: ResolvedInstall): ApiObject[] {
       "variables.containers.all(one, !one.?securityContext.?privileged.orValue(false) && one.?ports.orValue([]).all(port, port.?hostPort.orValue(0) == 0) && one.?volumeDevices.orValue([]).size() == 0)",
       "no container of a sandbox pod is privileged, or has ports or devices of the node",
     ],
+    [
+      `variables.containers.all(one, one.?securityContext.?capabilities.?add.orValue([]).all(added, added in ${list(BASELINE_CAPABILITIES)}))`,
+      `a container of a sandbox pod adds no capabilities but ${BASELINE_CAPABILITIES.join(", ")}`,
+    ],
+    [
+      "variables.containers.all(one, one.?securityContext.?procMount.orValue('Default') == 'Default')",
+      "a container of a sandbox pod has the procMount Default",
+    ],
+    [
+      `${confined(spec)} && variables.containers.all(one, ${confined("one")}) && variables.annotations.all(key, !key.startsWith(${text(APPARMOR_ANNOTATION)}) || variables.annotations[key] != 'unconfined')`,
+      "the seccomp and AppArmor profiles of a sandbox pod and its containers are not Unconfined",
+    ],
+    // The account may not add them later. Which containers the checkpoint has is not in the pod.
+    [`${spec}.?ephemeralContainers.orValue([]).size() == 0`, "a sandbox pod has no ephemeral containers"],
     [
       `${spec}.?initContainers.orValue([]).all(one, one.?restartPolicy.orValue('') == 'Always')`,
       "a sandbox pod has no init containers but sidecars",
@@ -113,52 +136,6 @@ function deleteBound(scope: Construct, install: ResolvedInstall): ApiObject[] {
       {
         expression: `${text(SANDBOX.label)} in ${mapAt("oldObject", ["metadata", "labels"])}`,
         message: `the controller deletes only pods with the label ${SANDBOX.label}`,
-        reason: "Forbidden",
-      },
-    ],
-  });
-}
-
-/**
- * Who may write a policy with the action `verify`. It runs a copy of each pod that it selects, so it needs the permission to
- * restore. The output of a failed probe is in events: with a probe its author needs the permission to run commands in pods.
- */
-function verifyGuard(scope: Construct, install: ResolvedInstall): ApiObject[] {
-  const may = (resource: string, verb: string) =>
-    `authorizer.${resource}.namespace(request.?namespace.orValue('')).check('${verb}').allowed()`;
-  const restore = may(`group('${AUTOMATION_GROUP}').resource('checkpoints')`, RESTORE_VERB);
-  const exec = may("group('').resource('pods').subresource('exec')", "create");
-  const where =
-    "(request.?namespace.orValue('') == '' ? 'all namespaces' : 'namespace ' + request.namespace)";
-  return admissionPolicy(scope, install, {
-    id: "sandbox-policies",
-    name: namesOf(install).sandboxPolicies,
-    component: "controller",
-    rules: [
-      {
-        apiGroups: [AUTOMATION_GROUP],
-        apiVersions: ["*"],
-        resources: ["checkpointpolicies", "clustercheckpointpolicies"],
-        operations: ["CREATE", "UPDATE"],
-        scope: "*",
-      },
-    ],
-    matchConditions: [
-      { name: "verifies", expression: "has(object.spec.action.verify)" },
-      // Labels, annotations and finalizers of a policy may be changed without the permission.
-      { name: "changed", expression: "request.operation == 'CREATE' || object.spec != oldObject.spec" },
-    ],
-    validations: [
-      {
-        expression: restore,
-        messageExpression: `'action.verify: ' + request.userInfo.username + ' may not restore in ' + ${where} + ': it needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}'`,
-        message: `action.verify needs the verb ${RESTORE_VERB} on checkpoints.${AUTOMATION_GROUP}`,
-        reason: "Forbidden",
-      },
-      {
-        expression: `!has(object.spec.action.verify.probe) || ${exec}`,
-        messageExpression: `'action.verify.probe: ' + request.userInfo.username + ' may not run commands in pods of ' + ${where} + ': it needs the verb create on pods/exec'`,
-        message: "action.verify.probe needs the verb create on pods/exec",
         reason: "Forbidden",
       },
     ],

@@ -7,11 +7,11 @@ import {
 import { BoundedMap } from "../../../kube";
 import type { Filter } from "../core/types";
 
-/** Expressions that are kept compiled, by their text. Compiling one takes about 1 ms. */
-const compiled = new BoundedMap<CompiledExpression>(10_000);
+/** Expressions that are kept compiled, by their text: the last used ones. Compiling one takes about 1 ms. */
+const compiled = new BoundedMap<CompiledExpression>(500);
 
 function compile(text: string): CompiledExpression {
-  return compiled.get(text) ?? compiled.set(text, compilePodExpression(text));
+  return compiled.set(text, compiled.get(text) ?? compilePodExpression(text));
 }
 
 /** A pod whose fields are unknown. */

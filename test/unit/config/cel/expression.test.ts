@@ -123,6 +123,46 @@ test.each([
   expect(() => evaluate(text.replaceAll("LIST", list).slice(0, 2000))).toThrow(/needs more than|longer than/);
 });
 
+test.each([
+  ["a search whose cost is a product", "pod.metadata.annotations.a.contains(pod.metadata.annotations.b)"],
+  [
+    "such a search in a macro",
+    "['x'].exists(x, pod.metadata.annotations.a.contains(pod.metadata.annotations.b))",
+  ],
+  [
+    "such a search in values of a list",
+    "[pod.metadata.annotations.a].all(x, x.contains(pod.metadata.annotations.b))",
+  ],
+  ["a duration of many digits", "duration(pod.metadata.annotations.digits) > duration('1s')"],
+  ["a read of a map with many keys", "pod.metadata.labels.k1 == 'x'"],
+  ["a macro over a map with many keys", "pod.metadata.labels.all(k, k != '')"],
+  ["equality of maps with many keys", "pod.metadata.labels == pod.metadata.annotations"],
+  [
+    "equality of lists that share lists",
+    "[LIST.map(i, 'x')].all(a, [LIST.map(i, a)].all(b, [LIST.map(i, b)].all(c, c.map(x, x) == c)))",
+  ],
+  [
+    "a search in lists that share lists",
+    "[LIST.map(i, 'x')].all(a, [LIST.map(i, a)].all(b, [LIST.map(i, b)].all(c, c[0].map(x, x) in c)))",
+  ],
+])("ends an evaluation before it compares too much: %s", (_, text) => {
+  const list = `[${Array.from({ length: 40 }, (__, index) => index).join(",")}]`;
+  const labels = Object.fromEntries(Array.from({ length: 50_000 }, (__, index) => [`k${index}`, "x"]));
+  // Without the limit, each of them ends within a second. Longer values block the process for minutes.
+  const annotations = { a: "a".repeat(20_000), b: `${"a".repeat(2_000)}b`, digits: "1".repeat(400) };
+  const pod = { ...POD, metadata: { ...POD.metadata, labels, annotations } };
+  expect(() => evaluate(text.replaceAll("LIST", list), pod)).toThrow("needs more than 5000 steps");
+});
+
+test("searches, durations and maps of usual sizes are within the budget", () => {
+  const labels = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, "x"]));
+  const annotations = { a: "a".repeat(50_000), ttl: "1h30m" };
+  const pod = { ...POD, metadata: { ...POD.metadata, labels, annotations } };
+  const text =
+    "!pod.metadata.annotations.a.contains('example.com/checkpoint') && pod.metadata.labels.k7 == 'x' && duration(pod.metadata.annotations.ttl) > duration('1h') && pod.metadata.labels == pod.metadata.labels";
+  expect(evaluate(text, pod)).toBe(true);
+});
+
 test("a pod with many containers is within the budget", () => {
   const { metadata, status } = POD;
   const containers = Array.from({ length: 100 }, (_, index) => ({

@@ -30,6 +30,21 @@ test("by default, the controller has no credentials, permission or route for the
   expect(JSON.stringify(guard.spec)).toContain("finalizers.orValue([])) || false");
 });
 
+test("the controller changes the spec and the metadata of no Checkpoint, so it cannot let one be deleted with its artifact", () => {
+  for (const objects of [without, synthCriu(deleting(), { repository: ECR })]) {
+    const { spec } = find(objects, "ValidatingAdmissionPolicy", "cedana-checkpoint-records") as {
+      spec: { validations: readonly { expression: string }[] };
+    };
+    const [rule, ...more] = spec.validations.filter(({ expression }) =>
+      expression.includes("ownerReferences"),
+    );
+    expect(more).toEqual([]);
+    expect(rule?.expression).toMatch(
+      /^!variables\.isController \|\| request\.operation == 'CREATE' \|\| \(object\.\?spec == oldObject\.\?spec && /,
+    );
+  }
+});
+
 test("on ECR, adds permissions, the route to the identity, and no Secret", () => {
   const changed = changes(deleting(), { repository: ECR });
   expect(named(changed)).toEqual([
@@ -46,7 +61,12 @@ test("on ECR, adds permissions, the route to the identity, and no Secret", () =>
       resources: ["checkpoints"],
       verbs: ["get", "list", "watch", "patch"],
     },
-    { apiGroups: [""], resources: ["namespaces"], resourceNames: ["kube-system"], verbs: ["get"] },
+    {
+      apiGroups: [""],
+      resources: ["namespaces"],
+      resourceNames: ["kube-system", ...namespaces],
+      verbs: ["get"],
+    },
   ]);
   const { spec } = find(changed, "NetworkPolicy", "cedana-controller") as { spec: { egress: unknown[] } };
   expect(JSON.stringify(spec.egress)).toContain("169.254.170.23/32");

@@ -1,6 +1,6 @@
 import { readControllerSettings } from "../../../../config/programs/controller";
 import { InvalidInputError, type InstallSpec } from "../../../../config";
-import { chart, chartCriu, synthCriu } from "./support";
+import { chart, chartCriu, synth, synthCriu } from "./support";
 
 const controller = { image: { repository: "registry.example.com/controller", tag: "1" } };
 const ON: InstallSpec = {
@@ -25,7 +25,10 @@ function problems(install: InstallSpec): string[] {
 
 test("without verify there are no permissions for pods, no NetworkPolicy and no settings of it", () => {
   const objects = synthCriu({ ...ON, policies: {} });
-  expect(objects.filter(({ metadata: { name } }) => /sandbox/.test(name ?? ""))).toEqual([]);
+  const sandboxes = objects.filter(({ metadata: { name } }) => /sandbox/.test(name ?? ""));
+  expect(new Set(sandboxes.map(({ metadata: { name } }) => name))).toEqual(
+    new Set(["cedana-sandbox-policies"]),
+  );
   const rules = objects.flatMap(
     (one) => (one as { rules?: { resources?: string[]; verbs: string[] }[] }).rules ?? [],
   );
@@ -78,6 +81,46 @@ test("verify adds the permissions and a NetworkPolicy in each namespace, and the
       },
     },
   });
+});
+
+test("who may write policies that verify is checked with each engine, also before verify is enabled", () => {
+  const guards = (objects: Objects) =>
+    ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"].map(
+      (kind) => named(objects, kind, "cedana-sandbox-policies").length,
+    );
+  const installs = [
+    synthCriu(ON),
+    synthCriu({ ...ON, policies: {} }),
+    synthCriu({ ...ON, policies: {}, restore: false }),
+    synth({ ...ON, policies: {} }),
+  ];
+  expect(installs.map(guards)).toEqual(installs.map(() => [1, 1]));
+  const { policies: _policies, ...without } = ON;
+  expect(guards(synthCriu(without))).toEqual([0, 0]);
+});
+
+test("the controller's account creates no pods with capabilities beyond baseline, another procMount or no profiles", () => {
+  const [policy] = named(
+    synthCriu(ON),
+    "ValidatingAdmissionPolicy",
+    "cedana-controller-sandboxes",
+  ) as unknown as {
+    spec: { validations: { expression: string; message: string }[] };
+  }[];
+  const ruleOf = (message: string) =>
+    policy?.spec.validations.find((one) => one.message.includes(message))?.expression;
+  const capabilities = ruleOf("adds no capabilities but AUDIT_WRITE, CHOWN,") ?? "";
+  expect(capabilities).toMatch(
+    /^variables\.containers\.all\(one, .*\.\?add\.orValue\(\[\]\)\.all\(added, added in \['AUDIT_WRITE', /,
+  );
+  expect(capabilities).not.toMatch(/SYS_ADMIN|NET_RAW|ALL/);
+  expect(ruleOf("has the procMount Default")).toContain("?procMount.orValue('Default') == 'Default'");
+  const unconfined = ruleOf("are not Unconfined") ?? "";
+  for (const root of ["object.spec", "one"])
+    for (const field of ["seccompProfile", "appArmorProfile"])
+      expect(unconfined).toContain(`${root}.?securityContext.?${field}.?type.orValue('') != 'Unconfined'`);
+  expect(unconfined).toContain("container.apparmor.security.beta.kubernetes.io/");
+  expect(ruleOf("no ephemeral containers")).toBeDefined();
 });
 
 test("what verify cannot be combined with is rejected", () => {

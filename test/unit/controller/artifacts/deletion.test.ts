@@ -1,7 +1,9 @@
 /** Deletion of artifacts with their Checkpoints: what is deleted, what is kept, and for how long it is waited. */
 
+import { RESTORED_POD } from "../../../../controller/restore/pods";
+import { ApiError, type ListOptions } from "../../../../kube";
 import type { FakeRegistryOptions } from "../../../support/registry";
-import { counted, fakeDate, FINALIZER, NODE_RESTORES, uidOf, WAIT_MS, World } from "./support";
+import { counted, fakeDate, FINALIZER, NODE_RESTORES, uidOf, WAIT_MS, World, type Process } from "./support";
 
 const START = Date.parse("2026-11-28T03:00:00Z");
 let world: World;
@@ -146,6 +148,25 @@ test("two Checkpoints of one artifact: the last one deletes it, also if both are
   expect(world.get("third")).toBeUndefined();
 });
 
+test("a Checkpoint of a namespace that the install does not have keeps the artifact", async () => {
+  await starting();
+  const image = world.push();
+  const process = world.process(undefined, ["team-a"]);
+  world.checkpoint("one", { uid: uidOf(1), image });
+  await process.reconcile("one");
+  world.checkpoint("copy", {
+    uid: uidOf(5),
+    image,
+    namespace: "team-z",
+    record: { checkpointUID: uidOf(9) },
+  });
+  await world.delete("one");
+  await process.reconcile("one");
+  expect(world.get("one")).toBeUndefined();
+  expect(world.has(image)).toBe(true);
+  expect(await counted(process.metrics, "cedana_artifact_deletions_total")).toEqual({ "kept Shared": 1 });
+});
+
 test("one from a backup whose status is not written yet keeps the artifact", async () => {
   await starting();
   const image = world.push();
@@ -238,6 +259,83 @@ describe("an artifact in use", () => {
     expect(world.has(image)).toBe(true);
     expect(await counted(process.metrics, "cedana_artifact_deletions_total")).toEqual({ "gaveUp InUse": 1 });
     expect(process.events.at(-1)).toMatchObject({ reason: "ArtifactKept", type: "Warning" });
+  });
+});
+
+describe("a pod that the cache does not have", () => {
+  const POD = {
+    metadata: {
+      name: "web-1",
+      namespace: "team-a",
+      uid: "pod-1",
+      resourceVersion: "7",
+      creationTimestamp: "2026-11-28T02:00:00Z",
+      labels: { "cedana.ai/restored-from": uidOf(1) },
+      annotations: { "cedana.ai/restore-plan": uidOf(1) },
+    },
+  };
+  /** Answers the read of the pods of team-a that is no part of a cache. */
+  const answering = (process: Process, answer: () => never[]) => {
+    const { client } = process.runtime;
+    const list = client.list.bind(client);
+    jest.spyOn(client, "list").mockImplementation((async (
+      kind: typeof RESTORED_POD,
+      options: ListOptions,
+    ) => {
+      if (kind.plural !== "pods") return list(kind, options);
+      expect(options).toMatchObject({
+        namespace: "team-a",
+        labelSelector: `cedana.ai/restored-from=${uidOf(1)}`,
+      });
+      return answer();
+    }) as never);
+  };
+  const forbidden = (): never => {
+    throw new ApiError(403, "pods is forbidden");
+  };
+
+  test("keeps the artifact until it is restored", async () => {
+    await starting();
+    const image = world.push();
+    const process = await deleted("one", { image });
+    let waits = true;
+    answering(process, () => (waits ? [RESTORED_POD.project(POD) as never] : []));
+    expect(await process.reconcile("one")).toBe(30_000);
+    expect(world.has(image)).toBe(true);
+    expect(world.blocked("one")).toMatchObject({
+      reason: "ArtifactInUse",
+      message: "pod web-1 waits to be restored from it: the artifact is deleted afterwards",
+    });
+    waits = false;
+    expect(await process.reconcile("one")).toBeUndefined();
+    expect(world.has(image)).toBe(false);
+  });
+
+  test("cannot be excluded while pods cannot be listed: the artifact stays, for a limited time", async () => {
+    await starting();
+    const image = world.push();
+    const process = await deleted("one", { image });
+    world.api.put("/api/v1/namespaces", { metadata: { name: "team-a" } });
+    answering(process, forbidden);
+    expect(await process.reconcile("one")).toBe(2000);
+    expect(world.has(image)).toBe(true);
+    expect(world.blocked("one")).toMatchObject({ reason: "ArtifactNotDeleted" });
+    later(WAIT_MS);
+    await process.reconcile("one");
+    expect(world.get("one")).toBeUndefined();
+    expect(world.has(image)).toBe(true);
+  });
+
+  test("starts no more in a namespace that is deleted, whose RoleBindings are gone", async () => {
+    await starting();
+    const image = world.push();
+    const process = await deleted("one", { image });
+    world.api.put("/api/v1/namespaces", {
+      metadata: { name: "team-a", deletionTimestamp: "2026-11-28T03:00:00Z" } as { name: string },
+    });
+    answering(process, forbidden);
+    expect(await process.reconcile("one")).toBeUndefined();
+    expect(world.has(image)).toBe(false);
   });
 });
 

@@ -71,6 +71,7 @@ describe("a registry", () => {
     expect(world.blocked("one")).toMatchObject({ reason: "ArtifactNotDeleted" });
     expect(world.blocked("one")?.message).toContain(message);
     expect(world.blocked("one")?.message).not.toContain("secret");
+    later(2000);
     expect(await process.reconcile("one")).toBe(4000);
     later(WAIT_MS + 1000);
     await process.reconcile("one");
@@ -88,8 +89,23 @@ describe("a registry", () => {
     const process = await deleted("one", { image });
     await process.reconcile("one");
     down = false;
+    later(2000);
     expect(await process.reconcile("one")).toBeUndefined();
     expect(world.has(image)).toBe(false);
+  });
+
+  test("is asked again only after the delay, although the controller's own condition comes back at once", async () => {
+    await starting({ fault: () => ({ status: 503 }) });
+    const process = await deleted("one", { image: world.push() });
+    expect(await process.reconcile("one")).toBe(2000);
+    const asked = world.registry.seen.length;
+    expect(await process.reconcile("one")).toBe(2000);
+    later(500);
+    expect(await process.reconcile("one")).toBe(1500);
+    expect(world.registry.seen).toHaveLength(asked);
+    later(1500);
+    expect(await process.reconcile("one")).toBe(4000);
+    expect(world.registry.seen.length).toBeGreaterThan(asked);
   });
 
   test("that does not have the artifact releases the Checkpoint", async () => {

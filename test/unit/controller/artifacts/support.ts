@@ -8,6 +8,7 @@ import {
 } from "../../../../api";
 import { ClusterIdentity } from "../../../../controller/cluster";
 import { DeletionReconciler } from "../../../../controller/artifacts/deletion";
+import { Elsewhere } from "../../../../controller/artifacts/elsewhere";
 import { registryWith, type Registry } from "../../../../controller/artifacts/registry";
 import { Report } from "../../../../controller/artifacts/report";
 import { Uses } from "../../../../controller/artifacts/uses";
@@ -79,6 +80,7 @@ export class Process {
   constructor(
     world: World,
     private readonly dieAt = Infinity,
+    namespaces: "all" | readonly string[] = "all",
   ) {
     const transport: Transport = {
       send: (method, path, body, more) =>
@@ -87,7 +89,7 @@ export class Process {
     };
     this.runtime = runtimeOn(transport, this);
     const { cache, client, events, metrics, log } = this.runtime;
-    this.checkpoints = cache.objects(CHECKPOINT, { namespaces: "all", skipDenied: true });
+    this.checkpoints = cache.objects(CHECKPOINT, { namespaces, skipDenied: true });
     this.uses = new Uses(this.checkpoints, cache, {
       settings: { namespaces: "all" } as never,
       method: { namespace: "cedana-agents" } as never,
@@ -109,6 +111,7 @@ export class Process {
       registry: this.registry,
       cluster: new ClusterIdentity(client),
       uses: this.uses,
+      elsewhere: new Elsewhere(client),
       waitMs: WAIT_MS,
       checkpoint: (key) => this.checkpoints.get(key),
       report: new Report({ events, metrics, log, checkpoints: this.checkpoints }),
@@ -190,8 +193,8 @@ export class World {
     return this;
   }
 
-  process(dieAt?: number): Process {
-    const process = new Process(this, dieAt);
+  process(dieAt?: number, namespaces?: readonly string[]): Process {
+    const process = new Process(this, dieAt, namespaces);
     this.processes.push(process);
     return process;
   }

@@ -1,10 +1,11 @@
 /** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
 import { markMissing } from "../../../../controller/artifacts/missing";
-import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
+import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
+import { releaseOthers } from "../../../../controller/artifacts/sweep";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
 import { ClusterIdentity } from "../../../../controller/cluster";
 import type { FakeRegistryOptions } from "../../../support/registry";
-import { counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
+import { CHECKPOINTS, counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse("2026-11-28T03:00:00Z");
@@ -43,9 +44,9 @@ function sweepOf(process: Process, options: Partial<OrphansOptions> = {}) {
       await process.synced();
       return orphans.sweep(signal);
     },
-    missing: async (tags: ReadonlySet<string>) => {
+    missing: async (swept: Swept) => {
       await process.synced();
-      await markMissing({ ...common, client, repositories }, tags, NOW, signal);
+      await markMissing({ ...common, client, repositories }, swept, NOW, signal);
       await process.synced();
     },
   };
@@ -169,6 +170,30 @@ test("reads a bounded number of manifests per sweep, reaches all of them, and th
   expect(foreign).toHaveLength(1);
 });
 
+test("a deleted Checkpoint of another namespace is released only after the longest time that an install may wait", async () => {
+  await starting();
+  const process = world.process();
+  for (const [name, namespace] of [
+    ["mine", "team-a"],
+    ["other", "team-b"],
+  ] as const) {
+    world.checkpoint(name, { uid: uidOf(namespace === "team-a" ? 1 : 2), namespace });
+    await process.reconcile(name, namespace);
+    await world.delete(name, namespace);
+  }
+  const other = () => world.api.get(CHECKPOINTS.replace("team-a", "team-b") + "/other");
+  const deletedMs = Date.parse(other()?.metadata.deletionTimestamp ?? "");
+  const release = async (afterMs: number) => {
+    jest.spyOn(Date, "now").mockReturnValue(deletedMs + afterMs);
+    await releaseOthers(process.runtime.client, ["team-a"], signal);
+  };
+  await release(7 * DAY_MS - 1000);
+  expect(other()).toBeDefined();
+  await release(7 * DAY_MS + 1000);
+  expect(other()).toBeUndefined();
+  expect(world.get("mine")).toBeDefined();
+});
+
 test("with one repository per namespace, sweeps all of them", async () => {
   await starting();
   world.perNamespace = true;
@@ -186,8 +211,35 @@ test("nothing is deleted by a sweep that the registry interrupts", async () => {
   const { sweep } = sweepOf(world.process());
   await sweep();
   down = true;
-  await expect(sweep()).rejects.toThrow("403");
+  const { failed } = await sweep();
+  expect([...failed.values()].map(String)).toEqual([expect.stringContaining("403")]);
   expect(world.has(image)).toBe(true);
+});
+
+test("a repository that cannot be listed does not end the sweep of others, and what is known of it stays", async () => {
+  let down = "";
+  await starting({
+    fault: ({ path }) => (down !== "" && path.startsWith(down) ? { status: 403 } : undefined),
+  });
+  world.perNamespace = true;
+  const broken = world.push({ repository: "checkpoints/team-a" });
+  const sound = world.push({ uid: uidOf(2), namespace: "team-b", repository: "checkpoints/team-b" });
+  const gone = world.push({ uid: uidOf(3), repository: "checkpoints/team-a" });
+  world.checkpoint("gone", { uid: uidOf(3), image: gone });
+  const process = world.process();
+  const { sweep, missing } = sweepOf(process, { namespaces: ["team-a", "team-b"] });
+  await sweep();
+  down = "/v2/checkpoints/team-a/";
+  const swept = await sweep();
+  expect([...swept.failed.keys()]).toEqual([`${world.repository}/team-a`]);
+  expect([world.has(broken), world.has(sound)]).toEqual([true, false]);
+  expect(await gauge(process)).toBe(1);
+  // Its manifests cannot be read either: nothing is asked of it.
+  await missing(swept);
+  expect(world.get("gone")?.status?.conditions).toMatchObject([{ type: "Ready", status: "True" }]);
+  down = "";
+  await sweep();
+  expect(world.has(broken)).toBe(false);
 });
 
 describe("a Checkpoint whose artifact is not in the registry", () => {

@@ -91,6 +91,37 @@ test.each([
   ["hostUsers: false", { hostUsers: false }, {}, "user namespace"],
   ["devices by claim", { resourceClaims: [{ name: "gpu" }] }, {}, "claims devices"],
   ["privileged", {}, { securityContext: { privileged: true } }, "container app is privileged"],
+  [
+    "capabilities beyond baseline",
+    {},
+    { securityContext: { capabilities: { add: ["CHOWN", "SYS_ADMIN", "ALL"] } } },
+    "container app adds the capabilities SYS_ADMIN, ALL",
+  ],
+  ["procMount", {}, { securityContext: { procMount: "Unmasked" } }, "container app has procMount Unmasked"],
+  [
+    "no seccomp profile",
+    { securityContext: { seccompProfile: { type: "Unconfined" } } },
+    {},
+    "the pod has no seccomp profile (Unconfined)",
+  ],
+  [
+    "a container without a seccomp profile",
+    {},
+    { securityContext: { seccompProfile: { type: "Unconfined" } } },
+    "container app has no seccomp profile (Unconfined)",
+  ],
+  [
+    "no AppArmor profile",
+    { securityContext: { appArmorProfile: { type: "Unconfined" } } },
+    {},
+    "the pod has no AppArmor profile (Unconfined)",
+  ],
+  [
+    "a container without an AppArmor profile",
+    {},
+    { securityContext: { appArmorProfile: { type: "Unconfined" } } },
+    "container app has no AppArmor profile (Unconfined)",
+  ],
   ["block devices", {}, { volumeDevices: [{ name: "d" }] }, "container app has block devices"],
   ["a GPU", {}, { resources: { limits: { "nvidia.com/gpu": "1" } } }, "the device nvidia.com/gpu"],
   ["a PVC", { volumes: [{ name: "work", persistentVolumeClaim: {} }] }, {}, "volume work is persistent"],
@@ -106,6 +137,29 @@ test.each([
 ])("a pod with %s is not verified", (_, spec, container, message) => {
   const found = obstacles(deriveSandbox(storedPod(spec, container), checkpointOf("app"), REQUEST));
   expect(found).toEqual([expect.stringContaining(message)]);
+});
+
+test("an annotation can leave a container without an AppArmor profile, but only one that is restored", () => {
+  const of = (name: string) => {
+    const pod = storedPod() as { readonly metadata: { readonly annotations: object } };
+    const annotations = { [`container.apparmor.security.beta.kubernetes.io/${name}`]: "unconfined" };
+    return asJson({ ...pod, metadata: { ...pod.metadata, annotations } });
+  };
+  expect(obstacles(deriveSandbox(of("app"), checkpointOf("app"), REQUEST))).toEqual([
+    "container app has no AppArmor profile (Unconfined)",
+  ]);
+  expect(obstacles(deriveSandbox(of("gone"), checkpointOf("app"), REQUEST))).toEqual([]);
+});
+
+test("capabilities of baseline, profiles and less privileges are no obstacle", () => {
+  const securityContext = {
+    procMount: "Default",
+    seccompProfile: { type: "RuntimeDefault" },
+    appArmorProfile: { type: "Localhost", localhostProfile: "web" },
+    capabilities: { add: ["NET_BIND_SERVICE", "SYS_CHROOT"], drop: ["ALL"] },
+  };
+  const pod = storedPod({}, { securityContext });
+  expect(obstacles(deriveSandbox(pod, checkpointOf("app"), REQUEST))).toEqual([]);
 });
 
 test("obstacles of the request: another zone, no such container, only sidecars", () => {

@@ -151,6 +151,29 @@ test("policies wait while maxInFlight sandbox pods exist", async () => {
   ).toEqual([undefined, undefined]);
 });
 
+test.each([
+  ["a ResourceQuota that changed meanwhile", new ApiError(409, "please try again", { reason: "Conflict" })],
+  [
+    "an API server that fails",
+    new ApiError(500, "etcdserver: request timed out", { reason: "InternalError" }),
+  ],
+])(
+  "after %s, the sandbox pod is created by a further attempt, which its own room does not block",
+  async (_, error) => {
+    open({ maxInFlight: 1, maxRequests: { cpu: "300m" } });
+    world.rejects = error;
+    world.request();
+    world.start();
+    await seconds(20);
+    expect(world.created).toEqual([]);
+    expect(world.checkpoint.lastVerified).toBeUndefined();
+    delete world.rejects;
+    await seconds(150);
+    expect(world.created).toHaveLength(1);
+    expect(world.checkpoint.lastVerified).toMatchObject({ outcome: "Verified" });
+  },
+);
+
 test("a pod that exceeds maxRequests is not verified; one that exceeds what is left waits", async () => {
   open({ maxRequests: { cpu: "100m" } });
   world.request();
