@@ -10,7 +10,7 @@ import {
   type ResolvedInstall,
 } from "../install";
 import { rejectSecrets } from "../secret";
-import { printable, type Problem } from "../schema/problem";
+import { printable, type Problem, type PropertyPath } from "../schema/problem";
 import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine without the install. Paths begin with a property of the engine. */
@@ -102,20 +102,21 @@ function checkGateOwner(engine: ResolvedEngine, install: ResolvedInstall): Probl
   ];
 }
 
+/** @param lack of the engine: `no restore by the webhook` */
+function unsupported({ kind }: ResolvedEngine, path: PropertyPath, lack: string): Problem {
+  return {
+    code: "engine-mismatch",
+    path,
+    message: `is not supported: the engine ${kind} has ${lack}`,
+    remedy: "remove it, or choose another engine.kind",
+  };
+}
+
 /** Rejects verifications without restores by the webhook: they restore Checkpoints in pods. */
 function checkVerifications(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!verifyOf(install) || restoreOf(engine, install)) return [];
   const path = ["install", "policies", "verify"];
-  if (!restoresByWebhook(engine)) {
-    return [
-      {
-        code: "engine-mismatch",
-        path,
-        message: `is not supported: the engine ${engine.kind} has no restore by the webhook`,
-        remedy: "remove it, or choose another engine.kind",
-      },
-    ];
-  }
+  if (!restoresByWebhook(engine)) return [unsupported(engine, path, "no restore by the webhook")];
   return [
     {
       code: "verify-without-restore",
@@ -131,14 +132,7 @@ function checkVerifications(engine: ResolvedEngine, install: ResolvedInstall): P
 function checkArtifacts(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!deleteArtifactsOf(install)) return [];
   if (definitionOf(engine).capabilities(engine, install).storage.in === "registry") return [];
-  return [
-    {
-      code: "engine-mismatch",
-      path: ["install", "checkpoints", "deleteArtifacts"],
-      message: `is not supported: the engine ${engine.kind} has no artifacts in a registry`,
-      remedy: "remove it, or choose another engine.kind",
-    },
-  ];
+  return [unsupported(engine, ["install", "checkpoints", "deleteArtifacts"], "no artifacts in a registry")];
 }
 
 /** Rejects the webhook of policies without the certificate of the restore webhook. */
@@ -163,16 +157,7 @@ function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): P
 function checkRestore(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   if (!install.restore || restoreOf(engine, install)) return [];
   const path = ["install", "restore"];
-  if (!restoresByWebhook(engine)) {
-    return [
-      {
-        code: "engine-mismatch",
-        path,
-        message: `is not supported: the engine ${engine.kind} has no restore by the webhook`,
-        remedy: "remove it, or choose another engine.kind",
-      },
-    ];
-  }
+  if (!restoresByWebhook(engine)) return [unsupported(engine, path, "no restore by the webhook")];
   return [
     {
       code: "restore-without-checkpoints",

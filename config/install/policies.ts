@@ -79,6 +79,8 @@ export const policiesSchema = shape({
   ),
 });
 
+type NamedPolicy = Pick<PolicySpec, "trigger" | "filter" | "action"> & { readonly name: string };
+
 /** Settings of policies. */
 export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
 
@@ -91,6 +93,12 @@ export function checkPolicies(
   { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
+  const common = (policy: NamedPolicy, earlier: readonly NamedPolicy[]): Problem[] => [
+    ...checkTwice(policy.name, earlier),
+    ...checkExpression(policy),
+    ...checkWebhookTrigger(policy, webhook),
+    ...checkAction(policy, { actions, verify }),
+  ];
   return [
     ...(verify ? under(["verify"], checkVerify(verify, namespaces)) : []),
     ...checkpointPolicies.flatMap((policy, index) =>
@@ -98,13 +106,10 @@ export function checkPolicies(
         ["checkpointPolicies", index],
         [
           ...checkNamespace(["namespace"], policy.namespace, namespaces),
-          ...checkTwice(
-            policy.name,
+          ...common(
+            policy,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),
           ),
-          ...checkExpression(policy),
-          ...checkWebhookTrigger(policy, webhook),
-          ...checkAction(policy, { actions, verify }),
         ],
       ),
     ),
@@ -115,10 +120,7 @@ export function checkPolicies(
           ...(policy.filter.namespaces ?? []).flatMap((one, position) =>
             checkNamespace(["filter", "namespaces", position], one, namespaces),
           ),
-          ...checkTwice(policy.name, clusterCheckpointPolicies.slice(0, index)),
-          ...checkExpression(policy),
-          ...checkWebhookTrigger(policy, webhook),
-          ...checkAction(policy, { actions, verify }),
+          ...common(policy, clusterCheckpointPolicies.slice(0, index)),
         ],
       ),
     ),

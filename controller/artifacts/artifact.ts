@@ -74,7 +74,7 @@ export function digestOf(image: string): string {
   return image.slice(image.indexOf("@") + 1 || image.length);
 }
 
-/** Returns what a Checkpoint names its artifact by: the UID, and the digests. */
+/** Returns what a Checkpoint names its artifact by: the UID that the artifact has, and the digests. */
 export function namesOf(object: CheckpointObject): readonly string[] {
-  return [object.metadata.uid, checkpointUIDOf(object), ...imagesOf(object).map(digestOf)];
+  return [checkpointUIDOf(object), ...imagesOf(object).map(digestOf)];
 }

@@ -14,6 +14,9 @@ import type { Registry } from "./registry";
 import type { GivenUp, Outcome, Report } from "./report";
 import type { Uses } from "./uses";
 
+/** Maximum length of the message of a condition. */
+const MAX_MESSAGE = 4096;
+
 type Next = { readonly requeueAfterMs?: number } | void;
 
 /** Delay after a conflict, in case the watch does not report the change that caused it. */
@@ -187,8 +190,9 @@ export class DeletionReconciler {
   }
 
   /** Records why the deletion waits. In a namespace that is deleted, the permission to do so may be gone: it waits all the same. */
-  private async block(object: CheckpointObject, reason: CheckpointReason, message: string): Promise<void> {
+  private async block(object: CheckpointObject, reason: CheckpointReason, why: string): Promise<void> {
     const { client, report, log } = this.options;
+    const message = why.slice(0, MAX_MESSAGE);
     const conditions = object.status.conditions ?? [];
     const before = conditions.find(({ type }) => type === "DeletionBlocked");
     if (before?.reason === reason && before.message === message) return;
@@ -196,7 +200,7 @@ export class DeletionReconciler {
       type: "DeletionBlocked",
       status: "True",
       reason,
-      message: message.slice(0, MAX_MESSAGE),
+      message,
       observedGeneration: object.metadata.generation,
       lastTransitionTime: before?.lastTransitionTime ?? timeOf(Date.now()),
     } as const;
@@ -215,5 +219,3 @@ export class DeletionReconciler {
     return Date.parse(metadata.deletionTimestamp ?? "") + this.options.waitMs;
   }
 }
-
-const MAX_MESSAGE = 4096;

@@ -38,11 +38,11 @@ export interface OrphansOptions {
 }
 
 /**
- * Finds artifacts of this cluster that no Checkpoint, request or restore names, and deletes them if that is configured: those that the sweep
- * before has found too.
+ * Finds artifacts of this cluster that no Checkpoint, request or restore names. If that is configured, it deletes those that the last sweep
+ * found, too.
  */
 export class Orphans {
-  /** By `repository@digest`. */
+  /** By `repository:tag`. */
   private known = new Map<string, Orphan>();
   /** Tags whose artifacts are not of this cluster, by `repository:tag`: tags of the toolkit are immutable. */
   private readonly others = new Set<string>();
@@ -52,7 +52,7 @@ export class Orphans {
   constructor(private readonly options: OrphansOptions) {}
 
   /**
-   * Sweeps all repositories. What is known of one that cannot be listed stays, and none of its artifacts is deleted.
+   * Sweeps all repositories. It keeps the orphans of a repository that cannot be listed, and deletes none of them.
    * @throws errors of the API server and of deletions; the signal's reason
    */
   async sweep(signal: AbortSignal): Promise<Swept> {
@@ -64,20 +64,20 @@ export class Orphans {
       const own = new Map<string, Orphan>();
       try {
         await this.sweepRepository(repository, { clusterUID, tags, found: own, signal });
-        for (const [image, orphan] of own) found.set(image, orphan);
+        for (const [name, orphan] of own) found.set(name, orphan);
       } catch (error) {
         signal.throwIfAborted();
         failed.set(repository, error);
-        for (const [image, orphan] of this.known)
-          if (orphan.repository === repository) found.set(image, orphan);
+        for (const [name, orphan] of this.known)
+          if (orphan.repository === repository) found.set(name, orphan);
       }
     }
     const before = this.known;
     this.known = found;
-    for (const [image, orphan] of found) if (!before.has(image)) this.report(image, orphan);
+    for (const [name, orphan] of found) if (!before.has(name)) this.report(orphan);
     if (this.options.mode === "delete")
-      for (const [image, orphan] of found)
-        if (before.has(image) && !failed.has(orphan.repository)) await this.delete(image, orphan, signal);
+      for (const [name, orphan] of found)
+        if (before.has(name) && !failed.has(orphan.repository)) await this.delete(name, orphan, signal);
     this.options.report.orphans(this.known.size);
     return { tags, failed };
   }
@@ -100,16 +100,16 @@ export class Orphans {
     for await (const page of registry.tags(repository, signal)) {
       for (const tag of page) {
         tags.add(tag);
-        if (!UID.test(tag) || this.others.has(`${repository}:${tag}`) || this.isNamed([tag])) continue;
+        const name = `${repository}:${tag}`;
+        if (!UID.test(tag) || this.others.has(name) || this.isNamed([tag])) continue;
         if (reads >= limits.reads || tag <= cursor) {
-          for (const [image, orphan] of this.known)
-            if (orphan.repository === repository && orphan.facts.checkpointUID === tag)
-              found.set(image, orphan);
+          const orphan = this.known.get(name);
+          if (orphan) found.set(name, orphan);
           continue;
         }
         if (++reads === limits.reads) this.cursors.set(repository, tag);
         const orphan = await this.read(repository, tag, clusterUID, signal);
-        if (orphan) found.set(`${repository}@${orphan.digest}`, orphan);
+        if (orphan) found.set(name, orphan);
         await paused(limits, signal);
       }
       await paused(limits, signal);
@@ -149,28 +149,30 @@ export class Orphans {
     return uses.checkpointsOf(names).length > 0 || uses.isRequested(names) || names.some(isPending);
   }
 
-  private async delete(
-    image: string,
-    { repository, digest, facts }: Orphan,
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async delete(name: string, orphan: Orphan, signal: AbortSignal): Promise<void> {
+    const { repository, digest, facts } = orphan;
     const { registry, report } = this.options;
     // The sweep took time.
     if (!this.isRead(facts.namespace) || this.isNamed([facts.checkpointUID ?? "", digest])) return;
     const existed = await registry.delete(repository, digest, signal);
-    this.known.delete(image);
-    if (existed) report.orphanDeleted(image, facts);
+    this.known.delete(name);
+    if (existed) report.orphanDeleted(imageOf(orphan), facts);
     await paused(this.options.limits ?? LIMITS, signal);
   }
 
-  private report(image: string, { facts }: Orphan): void {
-    const { checkpointUID, namespace, createdMs = 0 } = facts;
+  private report(orphan: Orphan): void {
+    const { checkpointUID, namespace, createdMs = 0 } = orphan.facts;
+    const image = imageOf(orphan);
     const created = new Date(createdMs).toISOString();
     this.options.log.info({ image, checkpointUID, namespace, created }, "no Checkpoint names this artifact");
   }
 }
 
-/** What a sweep has found. */
+function imageOf({ repository, digest }: Orphan): string {
+  return `${repository}@${digest}`;
+}
+
+/** Result of a sweep. */
 export interface Swept {
   /** Tags of the repositories that were listed to their end, and some of others. */
   readonly tags: ReadonlySet<string>;

@@ -1,6 +1,7 @@
 import { ARTIFACT_FINALIZER } from "../../api";
 import type { Events, Logger, Metrics, Objects } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
+import { oldestSeconds } from "../checkpoints/waiting";
 import { KEPT, type Kept } from "./artifact";
 
 /** Why a Checkpoint was released without its artifact when its time was over. */
@@ -56,7 +57,10 @@ export class Report {
       "cedana_artifact_deletions_oldest_waiting_seconds",
       "Time since the deletion of the oldest of them, in seconds; 0 if there is none",
       [],
-      (gauge) => gauge.set(oldestSeconds(deleting(DELETING), Date.now())),
+      (gauge) => {
+        const since = deleting(DELETING).map(({ metadata }) => metadata.deletionTimestamp);
+        gauge.set(oldestSeconds(since, Date.now()));
+      },
     );
   }
 
@@ -95,9 +99,4 @@ export class Report {
     const regarding = { apiVersion, kind, name, namespace, uid };
     this.options.events.record({ regarding, type, reason, action: "DeleteArtifact", note });
   }
-}
-
-function oldestSeconds(objects: readonly CheckpointObject[], now: number): number {
-  const since = objects.map(({ metadata }) => Date.parse(metadata.deletionTimestamp ?? ""));
-  return Math.max(0, now - Math.min(now, ...since.filter(Number.isFinite))) / 1000;
 }

@@ -2,11 +2,10 @@ import { RESTORED_FROM } from "../../api";
 import type { RestoreSettings } from "../../config/programs/controller";
 import type { Cache, CachedObjects } from "../../kube";
 import { type CheckpointObject } from "../checkpoints/objects";
-import { checkpointUIDOf } from "../checkpoints/record";
 import type { PlanRestore } from "../engines";
 import { NODE_RESTORE, outcomeOf, type NodeRestoreObject } from "../restore/plan";
 import { hasEnded, RESTORED_POD, type RestoredPod } from "../restore/pods";
-import { digestOf, imagesOf, namesOf } from "./artifact";
+import { digestOf, namesOf } from "./artifact";
 
 /** Finds what uses an artifact: Checkpoints that name it, and restores that read it. */
 export class Uses {
@@ -26,7 +25,7 @@ export class Uses {
     cache: Cache,
     restore: { readonly settings: RestoreSettings; readonly method: PlanRestore } | undefined,
   ) {
-    this.named = checkpoints.index(namesOf);
+    this.named = checkpoints.index((object) => [object.metadata.uid, ...namesOf(object)]);
     this.place = restore?.method.namespace ?? "";
     this.hasRestores = restore !== undefined;
     if (restore === undefined) {
@@ -55,15 +54,14 @@ export class Uses {
 
   /** Returns the Checkpoints besides this one that keep naming its artifact. */
   others(object: CheckpointObject): readonly CheckpointObject[] {
-    const names = [checkpointUIDOf(object), ...imagesOf(object).map(digestOf)];
-    return this.checkpointsOf(names).filter(
+    return this.checkpointsOf(namesOf(object)).filter(
       ({ metadata }) => metadata.uid !== object.metadata.uid && metadata.deletionTimestamp === undefined,
     );
   }
 
   /** Returns which restore needs the artifact of a Checkpoint, for people; undefined if none does. */
   user(object: CheckpointObject): string | undefined {
-    const names = [checkpointUIDOf(object), ...imagesOf(object).map(digestOf)];
+    const names = namesOf(object);
     const all = this.checkpointsOf(names);
     for (const { status, metadata } of all) {
       const { state, podName } = status.restore ?? {};

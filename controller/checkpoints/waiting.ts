@@ -18,15 +18,19 @@ export function measureWaiting(objects: Pick<Objects<CheckpointObject>, "index">
     "cedana_checkpoints_oldest_waiting_seconds",
     "Age of the oldest Checkpoint that waits for its start, in seconds; 0 if none waits",
     [],
-    (gauge) => gauge.set(oldestSeconds(waiting(WAITING), Date.now())),
+    (gauge) => {
+      const created = waiting(WAITING).map(({ metadata }) => metadata.creationTimestamp);
+      gauge.set(oldestSeconds(created, Date.now()));
+    },
   );
 }
 
-function oldestSeconds(objects: readonly CheckpointObject[], now: number): number {
-  let oldestMs = now;
-  for (const { metadata } of objects) {
-    const createdMs = Date.parse(metadata.creationTimestamp);
-    if (createdMs < oldestMs) oldestMs = createdMs;
+/** Returns the time since the earliest of the times, in seconds; 0 if there is none, or it is in the future. */
+export function oldestSeconds(times: readonly (string | undefined)[], nowMs: number): number {
+  let oldestMs = nowMs;
+  for (const time of times) {
+    const timeMs = Date.parse(time ?? "");
+    if (timeMs < oldestMs) oldestMs = timeMs;
   }
-  return (now - oldestMs) / 1000;
+  return (nowMs - oldestMs) / 1000;
 }

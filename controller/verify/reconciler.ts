@@ -63,8 +63,7 @@ export class SandboxReconciler {
       return { requeueAfterMs: Math.max(1, step.untilMs - nowMs) };
     }
     const { is: _is, ...verdict } = step;
-    if (checkpoint && !(await this.record(pod, checkpoint, settings.policy, verdict)))
-      return { requeueAfterMs: RETRY_MS };
+    if (checkpoint) await this.record(pod, checkpoint, settings.policy, verdict);
     this.known.add(uid);
     const { namespace } = pod.metadata;
     const { reason, message } = verdict;
@@ -78,13 +77,12 @@ export class SandboxReconciler {
     return this.delete(pod);
   }
 
-  /** @returns false if it must be tried again */
   private async record(
     { metadata, policyUID, nodeName }: SandboxObject,
     checkpoint: CheckpointObject,
     policy: string,
     verdict: Verdict,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const result = await recordOutcome(this.options.client, checkpoint, {
       time: timeOf(Date.now()),
       ...verdict,
@@ -94,7 +92,6 @@ export class SandboxReconciler {
       ...(nodeName === undefined ? {} : { nodeName }),
     });
     if (result !== "known") this.options.report.ended(checkpoint, policy, verdict);
-    return true;
   }
 
   private async delete({ metadata }: SandboxObject): Promise<Next> {

@@ -1,5 +1,5 @@
 import type { LastVerified } from "../../api";
-import { hasStatus, isTestFailed, type Client } from "../../kube";
+import { isTestFailed, type Client } from "../../kube";
 import { CHECKPOINT, type CheckpointObject } from "../checkpoints/objects";
 
 /** How often a write is tried on the newest version of the Checkpoint. */
@@ -39,7 +39,7 @@ export async function recordOutcome(
       );
       return "written";
     } catch (error) {
-      if (!isTestFailed(error) && !hasStatus(error, 404)) throw error;
+      if (!isTestFailed(error)) throw error;
     }
     now = await client.get(CHECKPOINT, checkpoint.metadata);
   }
