@@ -13,8 +13,9 @@ import { registryWith, type Registry } from "../../../../controller/artifacts/re
 import { Report } from "../../../../controller/artifacts/report";
 import { Uses } from "../../../../controller/artifacts/uses";
 import { CHECKPOINT } from "../../../../controller/checkpoints/objects";
-import { Metrics, type EventInput, type Transport } from "../../../../kube";
+import { Metrics, type EventInput } from "../../../../kube";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
+import { Killable } from "../../../support/killable";
 import { runtimeOn } from "../../../support/controller-runtime";
 import { FakeRegistry, type FakeRegistryOptions } from "../../../support/registry";
 
@@ -59,15 +60,11 @@ export interface ArtifactOptions {
   readonly repository?: string;
 }
 
-const never = new Promise<never>(() => {});
-
-/** One process. It dies at a step: the step is executed, and its response lost. */
-export class Process {
+/** One process. */
+export class Process extends Killable {
   readonly events: EventInput[] = [];
   readonly metrics = new Metrics();
   readonly lines: object[] = [];
-  steps = 0;
-  dead = false;
   readonly stopping = new AbortController();
   readonly reconciler: DeletionReconciler;
   readonly uses: Uses;
@@ -77,17 +74,9 @@ export class Process {
   readonly withdrawn: string[] = [];
   private readonly running: Promise<void>;
 
-  constructor(
-    world: World,
-    private readonly dieAt = Infinity,
-    namespaces: "all" | readonly string[] = "all",
-  ) {
-    const transport: Transport = {
-      send: (method, path, body, more) =>
-        this.step(() => world.api.send(method, path, body, more), more?.query?.["limit"] === undefined),
-      watch: (path, more) => world.api.watch(path, more),
-    };
-    this.runtime = runtimeOn(transport, this);
+  constructor(world: World, dieAt?: number, namespaces: "all" | readonly string[] = "all") {
+    super(dieAt);
+    this.runtime = runtimeOn(this.transportOf(world.api), this);
     const { cache, client, events, metrics, log } = this.runtime;
     this.checkpoints = cache.objects(CHECKPOINT, { namespaces, skipDenied: true });
     this.uses = new Uses(this.checkpoints, cache, {
@@ -96,15 +85,15 @@ export class Process {
     });
     const real = registryWith({ credentials: "none" });
     this.registry = {
-      manifest: (...call) => this.step(() => real.manifest(...call), true),
-      delete: (...call) => this.step(() => real.delete(...call), true),
+      manifest: (...call) => this.step(() => real.manifest(...call)),
+      delete: (...call) => this.step(() => real.delete(...call)),
       tags: (...call) => real.tags(...call),
     };
     this.reconciler = new DeletionReconciler({
       client,
       engine: {
         forget: async (id) => {
-          await this.step(async () => void this.withdrawn.push(id), true);
+          await this.step(async () => void this.withdrawn.push(id));
         },
       },
       repositories: world.repositories,
@@ -152,19 +141,6 @@ export class Process {
       void work.finally(() => clearInterval(timer)).catch(() => undefined);
     });
     return Promise.race([work, dies]);
-  }
-
-  private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
-    if (this.dead) return never;
-    const dies = counts && ++this.steps === this.dieAt;
-    const done = await work().then(
-      (value) => () => value,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    if (dies) this.dead = true;
-    return this.dead ? never : done();
   }
 }
 

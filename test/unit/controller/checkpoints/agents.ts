@@ -1,10 +1,10 @@
 /** The checkpoint controllers of one process with an engine that has agents on the nodes, on an API server in memory. */
-import type { Transport } from "../../../../kube/client";
 import type { NodeCheckpointStatus } from "../../../../api";
 import type { CheckpointSettings } from "../../../../config/programs/controller";
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import { createEngines } from "../../../../controller/engines";
 import { Metrics } from "../../../../kube";
+import { Killable } from "../../../support/killable";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type Stored } from "../../../../testbed/fake-api";
 import { CHECKPOINTS, pod } from "./support";
@@ -30,27 +30,16 @@ export const CRIU: CheckpointSettings = {
   runtimeClasses: { amd64: "cedana-criu" },
   restore: { restart: "fresh", lazy: false, timeoutSeconds: 300 },
 };
-const never = new Promise<never>(() => {});
 
-/** One process of the controller. If it crashes at a step, the step is executed and its response lost. */
-class Replica {
+/** One process of the controller. */
+class Replica extends Killable {
   readonly metrics = new Metrics();
-  steps = 0;
-  dead = false;
   private readonly stopping = new AbortController();
   readonly led: Promise<void>;
 
-  constructor(
-    api: FakeApi,
-    settings: CheckpointSettings,
-    private readonly dieAt?: number,
-  ) {
-    const client: Transport = {
-      send: (method, path, body, more) =>
-        this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
-      watch: (path, more) => api.watch(path, more),
-    };
-    const runtime = runtimeOn(client, this);
+  constructor(api: FakeApi, settings: CheckpointSettings, dieAt?: number) {
+    super(dieAt);
+    const runtime = runtimeOn(this.transportOf(api), this);
     const controllers = checkpointControllers({
       ...runtime,
       settings,
@@ -64,22 +53,9 @@ class Replica {
     this.stopping.abort();
   }
 
-  kill(): void {
-    this.dead = true;
+  override kill(): void {
+    super.kill();
     this.stopping.abort();
-  }
-
-  private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
-    if (this.dead) return never;
-    const dies = counts && ++this.steps === this.dieAt;
-    const done = await work().then(
-      (value) => () => value,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    if (dies) this.kill();
-    return this.dead ? never : done();
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Transport } from "../../../../kube/client";
 import type { CheckpointSpec } from "../../../../api";
 import { checkpointControllers } from "../../../../controller/checkpoints";
 import {
@@ -10,6 +9,7 @@ import {
   type RestoreRequest,
 } from "../../../../controller/engines";
 import { Metrics, type EventInput } from "../../../../kube";
+import { Killable } from "../../../support/killable";
 import { lead, runtimeOn } from "../../../support/controller-runtime";
 import { FakeApi, type FakeRequest, type Stored } from "../../../../testbed/fake-api";
 
@@ -63,17 +63,12 @@ export const failing =
   () =>
     Promise.reject(new EngineError(message, { outcome, retryable: false }));
 
-const never = new Promise<never>(() => {});
-
-/** One process of the controller. After `kill` it sends and receives nothing. */
-export class Replica {
+/** One process of the controller. */
+export class Replica extends Killable {
   readonly events: EventInput[] = [];
   readonly metrics = new Metrics();
   /** Lines of the log, parsed. */
   readonly lines: object[] = [];
-  steps = 0;
-  dead = false;
-  private readonly dieAt?: number;
   readonly led: Promise<void>;
   private readonly stopping = new AbortController();
 
@@ -87,14 +82,8 @@ export class Replica {
       dieAt?: number;
     } = {},
   ) {
-    this.dieAt = options.dieAt;
-    const client: Transport = {
-      send: (method, path, body, more) =>
-        // Lists are sent by the cache and change nothing.
-        this.step(() => api.send(method, path, body, more), more?.query?.["limit"] === undefined),
-      watch: (path, more) => api.watch(path, more),
-    };
-    const runtime = runtimeOn(client, this);
+    super(options.dieAt);
+    const runtime = runtimeOn(this.transportOf(api), this);
     const controllers = checkpointControllers({
       ...runtime,
       settings: {
@@ -115,8 +104,8 @@ export class Replica {
     this.stopping.abort();
   }
 
-  kill(): void {
-    this.dead = true;
+  override kill(): void {
+    super.kill();
     this.stopping.abort();
   }
 
@@ -127,25 +116,11 @@ export class Replica {
       canResume: engine.canResume,
       handlesCedanas: engine.handlesCedanas,
       timeoutMs: engine.timeoutMs,
-      checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal), true),
+      checkpoint: (request, signal) => this.step(() => raced(engine.checkpoint(request), signal)),
     };
     const restore: RestoreEngine["restore"] = (request, signal) =>
-      this.step(() => raced(engine.restore(request), signal), true);
+      this.step(() => raced(engine.restore(request), signal));
     return engine.canRestore ? { ...driver, restore } : driver;
-  }
-
-  /** Counts a step: a request to the API server or to an engine. At step `dieAt` the request is executed and its response lost. */
-  private async step<T>(work: () => Promise<T>, counts: boolean): Promise<T> {
-    if (this.dead) return never;
-    const dies = counts && ++this.steps === this.dieAt;
-    const done = await work().then(
-      (value) => () => value,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    if (dies) this.kill();
-    return this.dead ? never : done();
   }
 }
 

@@ -102,6 +102,17 @@ export function request(path = `${REPLICA_SETS}/web-6c`): void {
   });
 }
 
+/** Starts the controllers with a Deployment of some pods, and requests its suspension. @returns the path of the Deployment */
+export async function suspending(pods: number): Promise<string> {
+  policy("night", SUSPEND);
+  const path = deployment(pods);
+  start();
+  await seconds(2);
+  request();
+  await seconds(3);
+  return path;
+}
+
 export async function checkpoints(): Promise<Stored[]> {
   const { items } = (await world.api.send("GET", `${IN_A}/checkpoints`)) as { items: Stored[] };
   return items;

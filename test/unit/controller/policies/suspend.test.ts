@@ -18,6 +18,7 @@ import {
   setUID,
   start,
   SUSPEND,
+  suspending,
   world,
 } from "./suspend-support";
 
@@ -34,12 +35,7 @@ afterEach(async () => {
 });
 
 test("scales the Deployment to zero once the Checkpoints of all of its pods are completed, and not before", async () => {
-  policy("night", SUSPEND);
-  const path = deployment(3);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(3);
   expect(await checkpoints()).toHaveLength(3);
   await finish(["web-6c-0", "web-6c-1"]);
   await seconds(60);
@@ -74,12 +70,7 @@ test("its Checkpoints have the engine and deletionPolicy of the action", async (
 });
 
 test("scales nothing if one Checkpoint fails, and says which one", async () => {
-  policy("night", SUSPEND);
-  const path = deployment(2);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(2);
   await finish(["web-6c-1"], "Failed");
   await finish();
   await seconds(700);
@@ -94,12 +85,7 @@ test.each([
   ["in the order of their names", [0, 1, 3, 4]],
   ["in the reverse order", [4, 3, 1, 0]],
 ])("reports once that one of many Checkpoints failed, if the others end %s", async (_, order) => {
-  policy("night", SUSPEND);
-  const path = deployment(5);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(5);
   await finish(["web-6c-2"], "Failed");
   for (const index of order) {
     await finish([`web-6c-${index}`]);
@@ -128,12 +114,7 @@ test("scales nothing while a pod has no Checkpoint: one that appeared meanwhile"
 });
 
 test("a Checkpoint of one of the pods that was deleted meanwhile keeps the Deployment", async () => {
-  policy("night", SUSPEND);
-  const path = deployment(2);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(2);
   const inner = world.api.send.bind(world.api);
   world.api.send = async (...given) => {
     // The cache does not have the deletion yet.
@@ -151,12 +132,7 @@ test.each([
 ])(
   "a Checkpoint that a finalizer keeps while it is deleted keeps the Deployment, if %s",
   async (_, isLate) => {
-    policy("night", SUSPEND);
-    const path = deployment(2);
-    start();
-    await seconds(2);
-    request();
-    await seconds(3);
+    const path = await suspending(2);
     const mark = (at: string) =>
       world.api.edit(at, ({ metadata }) => void (metadata["deletionTimestamp"] ??= later(0)));
     const inner = world.api.send.bind(world.api);
@@ -177,12 +153,7 @@ test.each([
 );
 
 test("does not fight: a client that scales it up again keeps its number", async () => {
-  policy("night", SUSPEND);
-  const path = deployment(2);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(2);
   await finish();
   await seconds(10);
   expect(scaleOf(path).replicas).toBe(0);
@@ -197,12 +168,7 @@ test("does not fight: a client that scales it up again keeps its number", async 
 });
 
 test("a conflict with another write is tried again, with the replicas that it set", async () => {
-  policy("night", SUSPEND);
-  const path = deployment(2);
-  start();
-  await seconds(2);
-  request();
-  await seconds(3);
+  const path = await suspending(2);
   let conflicts = 0;
   const inner = world.api.send.bind(world.api);
   world.api.send = async (...given) => {
