@@ -15,6 +15,7 @@ import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../
 import { ControllerProcess } from "../../testbed/cluster/process";
 import { FakeRegistry } from "../support/registry";
 import { apply, namespace } from "./support/apiserver-install";
+import { tokenOf } from "./support/account";
 
 const config = kubeconfig();
 const [SYSTEM, TEAM, GONE] = ["artifacts-system", "artifacts-team", "artifacts-gone"];
@@ -155,15 +156,7 @@ interface Checkpoint extends KubernetesObject {
     );
     if (checked.problems) throw new Error(JSON.stringify(checked.problems));
     settings = { ...checked.value, gate: false };
-    const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/artifacts-controller/token`;
-    const request = {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    };
-    ({
-      status: { token },
-    } = await send<{ status: { token: string } }>("POST", path, request));
+    token = await tokenOf(api, SYSTEM, "artifacts-controller");
     start(settings);
   });
 

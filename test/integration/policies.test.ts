@@ -3,17 +3,17 @@
  * simulated pods, and a test double of the REST API of Cedana's manager that takes the checkpoints. Needs
  * CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
-import { parse } from "yaml";
-import { readControllerSettings, type ControllerSettings } from "../../config/programs/controller";
 import { CedanaChart } from "../../stacks/kubernetes";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { ControllerProcess } from "../../testbed/cluster/process";
 import { ManagerServer } from "../support/manager-server";
+import { kubeconfigOf, leaderOf } from "./support/account";
 import { apply, namespace } from "./support/apiserver-install";
+import { isReady, settingsIn } from "./support/policies-install";
 
 const config = kubeconfig();
 const [SYSTEM, TEAM, OTHER, NODE] = ["policies-system", "policies-team", "policies-other", "policies-node"];
@@ -84,8 +84,6 @@ type Policy = KubernetesObject & {
     const { items } = await send<{ items: Checkpoint[] }>("GET", path);
     return items;
   };
-  const isReady = ({ status }: Checkpoint) =>
-    status?.conditions?.some(({ type, status: holds }) => type === "Ready" && holds === "True") ?? false;
   const statusOf = async (path: string) => (await send<Policy>("GET", path)).status ?? {};
   const annotate = (path: string) =>
     send(
@@ -96,18 +94,7 @@ type Policy = KubernetesObject & {
     );
 
   /** Returns the process that holds the Lease. */
-  async function leader(): Promise<ControllerProcess> {
-    let found: ControllerProcess | undefined;
-    await eventually(60, `a replica leads (${folder})`, async () => {
-      const path = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases/policies-controller`;
-      const { body } = await api.request<{ spec?: { holderIdentity?: string } }>("GET", path);
-      const holder = body.spec?.holderIdentity ?? "";
-      found = replicas.find(({ exit, options }) => !exit && holder.startsWith(`${options.replica}_`));
-      return found !== undefined;
-    });
-    if (!found) throw new Error("no replica leads");
-    return found;
-  }
+  const leader = () => leaderOf(api, { namespace: SYSTEM, lease: "policies-controller" }, () => replicas);
 
   beforeAll(async () => {
     api = new ApiServer(config ?? "");
@@ -138,8 +125,9 @@ type Policy = KubernetesObject & {
       await apply(api, object);
     for (const path of [CHECKPOINTS, POLICIES, `${GROUP}/clustercheckpointpolicies`])
       await eventually(30, `${path} is served`, async () => (await api.request("GET", path)).status === 200);
-    const settings = settingsIn(all, manager.url);
-    const kubeconfigOfAccount = await writeKubeconfig();
+    const settings = settingsIn(all, "policies-controller-settings", manager.url);
+    const account = { namespace: SYSTEM, account: "policies-controller", from: config ?? "", folder };
+    const kubeconfigOfAccount = await kubeconfigOf(api, account);
     replicas = ["policies-a", "policies-b"].map(
       (replica) => new ControllerProcess({ kubeconfig: kubeconfigOfAccount, settings, replica, folder }),
     );
@@ -161,21 +149,6 @@ type Policy = KubernetesObject & {
     await manager.stop();
     api.close();
   });
-
-  /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
-  async function writeKubeconfig(): Promise<string> {
-    const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/policies-controller/token`;
-    const { status } = await send<{ status: { token: string } }>("POST", path, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    });
-    const given = parse(readFileSync(config ?? "", "utf8")) as { users: { user: object }[] };
-    const users = given.users.map((user) => ({ ...user, user: { token: status.token } }));
-    const target = join(folder, "kubeconfig");
-    writeFileSync(target, JSON.stringify({ ...given, users }), { mode: 0o600 });
-    return target;
-  }
 
   test("the annotation of a pod is answered by a Checkpoint, and the status of the policy shows it", async () => {
     const { metadata } = await policy("on-request", {
@@ -341,15 +314,3 @@ type Policy = KubernetesObject & {
     for (const kind of ["Role", "RoleBinding"]) await api.delete({ ...role, kind });
   });
 });
-
-/** Returns the settings of the install, with the test double as the manager and without the readiness gate. */
-function settingsIn(objects: readonly KubernetesObject[], url: string): ControllerSettings {
-  const map = objects.find(({ metadata }) => metadata.name === "policies-controller-settings");
-  const { "settings.json": text = "" } = (map?.["data"] ?? {}) as Record<string, string>;
-  const read = readControllerSettings(text);
-  if (read.problems) throw new Error("the settings cannot be read");
-  const { checkpoints } = read.value;
-  if (!checkpoints || !("manager" in checkpoints)) throw new Error("the engine has no manager");
-  const settings = { ...checkpoints, manager: { ...checkpoints.manager, url } };
-  return { ...read.value, gate: false, checkpoints: settings };
-}

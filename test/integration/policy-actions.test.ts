@@ -4,17 +4,17 @@
  * double of the REST API of Cedana's manager that takes the checkpoints. Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse } from "yaml";
 import type { ControllerSettings } from "../../config/programs/controller";
 import { sign } from "../../controller/policies/webhook/signature";
 import { issue } from "../../kube/webhook";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { ControllerProcess } from "../../testbed/cluster/process";
 import { ManagerServer } from "../support/manager-server";
+import { kubeconfigOf, leaderOf } from "./support/account";
 import { apply, namespace } from "./support/apiserver-install";
 import { chart, secret, settingsOf, SYSTEM, TEAM } from "./support/policy-actions-install";
 
@@ -103,18 +103,7 @@ interface Deployment extends KubernetesObject {
   }
 
   /** Returns the process that holds the Lease. */
-  async function leader(): Promise<ControllerProcess> {
-    let found: ControllerProcess | undefined;
-    await eventually(60, `a replica leads (${folder})`, async () => {
-      const path = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases/actions-controller`;
-      const { body } = await api.request<{ spec?: { holderIdentity?: string } }>("GET", path);
-      const holder = body.spec?.holderIdentity ?? "";
-      found = replicas.find(({ exit, options }) => !exit && holder.startsWith(`${options.replica}_`));
-      return found !== undefined;
-    });
-    if (!found) throw new Error("no replica leads");
-    return found;
-  }
+  const leader = () => leaderOf(api, { namespace: SYSTEM, lease: "actions-controller" }, () => replicas);
 
   /** Sends a signed request to a replica. */
   function fire(
@@ -198,7 +187,8 @@ interface Deployment extends KubernetesObject {
       },
       restore: { ...restore, port: 0, certificates: "cert-manager" },
     };
-    const kubeconfigOfAccount = await writeKubeconfig();
+    const account = { namespace: SYSTEM, account: "actions-controller", from: config ?? "", folder };
+    const kubeconfigOfAccount = await kubeconfigOf(api, account);
     replicas = ["actions-a", "actions-b"].map(
       (replica) => new ControllerProcess({ kubeconfig: kubeconfigOfAccount, settings, replica, folder }),
     );
@@ -221,21 +211,6 @@ interface Deployment extends KubernetesObject {
     await manager.stop();
     api.close();
   });
-
-  /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
-  async function writeKubeconfig(): Promise<string> {
-    const path = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/actions-controller/token`;
-    const { status } = await send<{ status: { token: string } }>("POST", path, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    });
-    const given = parse(readFileSync(config ?? "", "utf8")) as { users: { user: object }[] };
-    const users = given.users.map((user) => ({ ...user, user: { token: status.token } }));
-    const target = join(folder, "kubeconfig");
-    writeFileSync(target, JSON.stringify({ ...given, users }), { mode: 0o600 });
-    return target;
-  }
 
   test("a signed request to any replica is executed once, and a wrong signature is not", async () => {
     await deployment("web", 2);

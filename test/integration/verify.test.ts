@@ -14,6 +14,7 @@ import {
   UNSCHEDULABLE,
   type Pod,
 } from "./support/restore-install";
+import { leaderOf } from "./support/account";
 
 const config = kubeconfig();
 const GROUP = "/apis/automation.cedana.ai/v1alpha1";
@@ -204,12 +205,8 @@ interface Verified {
     await policy("prove");
     await request("job-0");
     const created = await sandbox();
-    const lease = `/apis/coordination.k8s.io/v1/namespaces/${SYSTEM}/leases/again-controller`;
-    const { spec } = await send<{ spec: { holderIdentity: string } }>("GET", lease);
-    const leader = install.replicas.find(({ options }) =>
-      spec.holderIdentity.startsWith(`${options.replica}_`),
-    );
-    if (!leader) throw new Error("no replica leads");
+    const lease = { namespace: SYSTEM, lease: "again-controller" };
+    const leader = await leaderOf(install.api, lease, () => install.replicas);
     leader.kill("SIGKILL");
     await install.bind(created.metadata.name);
     await install.reportRestore(created.metadata.uid, "RestoreFailed", "criu failed");

@@ -1,9 +1,8 @@
 /** Policies for a suite on the real API server: controllers as processes, with the permissions of the install. */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
-import { parse } from "yaml";
 import type { NodeMemoryWatchSpec, NodeMemoryWatchStatus } from "../../../api";
 import type { InstallSpec } from "../../../config";
 import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
@@ -11,6 +10,7 @@ import { CedanaChart } from "../../../stacks/kubernetes";
 import { eventually, type ApiServer, type KubernetesObject } from "../../../testbed/cluster/apiserver";
 import { ControllerProcess } from "../../../testbed/cluster/process";
 import { ManagerServer } from "../../support/manager-server";
+import { kubeconfigOf, leaderOf } from "./account";
 import { apply, namespace } from "./apiserver-install";
 
 const GROUP = "/apis/automation.cedana.ai/v1alpha1";
@@ -82,7 +82,12 @@ export class PoliciesInstall {
     for (const path of [`${GROUP}/namespaces/${team}/checkpoints`, this.policies])
       await eventually(30, `${path} is served`, async () => (await api.request("GET", path)).status === 200);
     const settings = settingsIn(all, `${name}-controller-settings`, this.manager.url);
-    const kubeconfig = await this.kubeconfigOfController();
+    const kubeconfig = await kubeconfigOf(api, {
+      namespace: system,
+      account: `${name}-controller`,
+      from: process.env["CEDANA_INTEGRATION_KUBECONFIG"] ?? "",
+      folder: this.folder,
+    });
     this.replicas = ["a", "b"].map(
       (replica) =>
         new ControllerProcess({ kubeconfig, settings, replica: `${name}-${replica}`, folder: this.folder }),
@@ -183,16 +188,11 @@ export class PoliciesInstall {
 
   /** Returns the process that holds the Lease. */
   async leader(): Promise<ControllerProcess> {
-    let found: ControllerProcess | undefined;
-    await eventually(60, `a replica leads (${this.folder})`, async () => {
-      const path = `/apis/coordination.k8s.io/v1/namespaces/${this.system}/leases/${this.name}-controller`;
-      const { body } = await this.api.request<{ spec?: { holderIdentity?: string } }>("GET", path);
-      const holder = body.spec?.holderIdentity ?? "";
-      found = this.replicas.find(({ exit, options }) => !exit && holder.startsWith(`${options.replica}_`));
-      return found !== undefined;
-    });
-    if (!found) throw new Error("no replica leads");
-    return found;
+    return leaderOf(
+      this.api,
+      { namespace: this.system, lease: `${this.name}-controller` },
+      () => this.replicas,
+    );
   }
 
   /** Kills the leader, and starts another replica. */
@@ -205,30 +205,18 @@ export class PoliciesInstall {
       new ControllerProcess({ ...killed.options, replica: `${killed.options.replica}-again` }),
     );
   }
-
-  /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
-  private async kubeconfigOfController(): Promise<string> {
-    const path = `/api/v1/namespaces/${this.system}/serviceaccounts/${this.name}-controller/token`;
-    const { status } = await this.send<{ status: { token: string } }>("POST", path, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    });
-    const text = readFileSync(process.env["CEDANA_INTEGRATION_KUBECONFIG"] ?? "", "utf8");
-    const given = parse(text) as { users: { user: object }[] };
-    const users = given.users.map((user) => ({ ...user, user: { token: status.token } }));
-    const target = join(this.folder, "kubeconfig");
-    writeFileSync(target, JSON.stringify({ ...given, users }), { mode: 0o600 });
-    return target;
-  }
 }
 
-export function isReady({ status }: PolicyCheckpoint): boolean {
+export function isReady({ status }: Pick<PolicyCheckpoint, "status">): boolean {
   return status?.conditions?.some(({ type, status: holds }) => type === "Ready" && holds === "True") ?? false;
 }
 
 /** Returns the settings of the install, with the test double as the manager and without the readiness gate. */
-function settingsIn(objects: readonly KubernetesObject[], name: string, url: string): ControllerSettings {
+export function settingsIn(
+  objects: readonly KubernetesObject[],
+  name: string,
+  url: string,
+): ControllerSettings {
   const map = objects.find(({ metadata }) => metadata.name === name);
   const { "settings.json": text = "" } = (map?.["data"] ?? {}) as Record<string, string>;
   const read = readControllerSettings(text);

@@ -1,17 +1,17 @@
 /** An install with restore on a real API server: its objects, two controllers with the permissions of their ServiceAccount, and pods that no node runs. */
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { get } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Testing } from "cdk8s";
-import { parse } from "yaml";
 import { conditionsOf, NODE_RESTORE_CONDITION, type NodeRestoreReason } from "../../../api";
 import { readControllerSettings, type ControllerSettings } from "../../../config/programs/controller";
 import { CedanaChart } from "../../../stacks/kubernetes";
 import { checkpointJson } from "../../unit/controller/restore/support";
 import { ApiServer, eventually, type KubernetesObject } from "../../../testbed/cluster/apiserver";
 import { ControllerProcess } from "../../../testbed/cluster/process";
+import { kubeconfigOf } from "./account";
 
 export const SYSTEM = "again-system";
 export const TEAM = "again-team";
@@ -136,7 +136,12 @@ export class RestoreInstall {
     );
     await prepare();
     const settings = settingsIn(all, ownName);
-    const kubeconfig = await this.kubeconfigOfAccount();
+    const kubeconfig = await kubeconfigOf(this.api, {
+      namespace: this.names.system,
+      account: `${this.names.name}-controller`,
+      from: this.config,
+      folder: this.folder,
+    });
     this.replicas = ports.map((port, index) => {
       const { restore } = settings;
       if (!restore) throw new Error("the install has no restore settings");
@@ -267,21 +272,6 @@ export class RestoreInstall {
     return items
       .filter(({ regarding, reason }) => regarding.uid === metadata.uid && reason.startsWith("Restore"))
       .map(({ reason, note }) => `${reason}: ${note}`);
-  }
-
-  /** Writes a kubeconfig with a token of the controller's ServiceAccount. */
-  private async kubeconfigOfAccount(): Promise<string> {
-    const path = `/api/v1/namespaces/${this.names.system}/serviceaccounts/${this.names.name}-controller/token`;
-    const { status } = await this.send<{ status: { token: string } }>("POST", path, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: 3600 },
-    });
-    const config = parse(readFileSync(this.config, "utf8")) as { users: { user: object }[] };
-    const users = config.users.map((user) => ({ ...user, user: { token: status.token } }));
-    const target = join(this.folder, "kubeconfig");
-    writeFileSync(target, JSON.stringify({ ...config, users }), { mode: 0o600 });
-    return target;
   }
 }
 

@@ -1,10 +1,11 @@
 /** An install with a controller, with other names, namespaces and nodes than the install of the other suites. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { InstallSpec } from "../../../../config";
 import { eventually, type ApiServer, type KubernetesObject } from "../../../../testbed/cluster/apiserver";
 import { crdDirectory, namespace, apply, synth } from "../apiserver-install";
+import { kubeconfigOf } from "../account";
 
 export const NAMESPACE = "guard-system";
 export const AGENTS = "guard-agent";
@@ -44,18 +45,8 @@ export async function deleteInstall(api: ApiServer, objects: readonly Kubernetes
 }
 
 /** Writes a kubeconfig with a token of the controller's ServiceAccount. @returns its path */
-export async function controllerKubeconfig(api: ApiServer, from: string, folder: string): Promise<string> {
-  const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/guard-controller/token`;
-  const { body } = await api.request<{ status: { token: string } }>("POST", path, {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenRequest",
-    spec: { expirationSeconds: 3600 },
-  });
-  const config = parse(readFileSync(from, "utf8")) as { users: { user: object }[] };
-  const users = config.users.map((user) => ({ ...user, user: { token: body.status.token } }));
-  const file = join(folder, "kubeconfig");
-  writeFileSync(file, JSON.stringify({ ...config, users }), { mode: 0o600 });
-  return file;
+export function controllerKubeconfig(api: ApiServer, from: string, folder: string): Promise<string> {
+  return kubeconfigOf(api, { namespace: NAMESPACE, account: "guard-controller", from, folder });
 }
 
 /** Installs the CRD NodeReadinessRule. @returns false if there is no directory of CRDs */
