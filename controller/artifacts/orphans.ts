@@ -10,7 +10,7 @@ import type { Uses } from "./uses";
 
 /** A UID, as tags of checkpoints are. */
 const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Artifacts of others that are remembered, so that their manifests are read once. */
+/** Maximum number of remembered tags of foreign artifacts: their manifests are read once. */
 const MAX_KNOWN = 100_000;
 
 /** An artifact that no Checkpoint names. */
@@ -137,7 +137,7 @@ export class Orphans {
     return { repository, digest, facts };
   }
 
-  /** Returns whether the Checkpoints of a namespace are known. Another install may reconcile those of others. */
+  /** Returns whether the Checkpoints of a namespace are known. Another install may reconcile the other namespaces. */
   private isRead(namespace: string | undefined): boolean {
     const { namespaces, checkpoints } = this.options;
     if (namespace === undefined) return false;
@@ -174,7 +174,7 @@ function imageOf({ repository, digest }: Orphan): string {
 
 /** Result of a sweep. */
 export interface Swept {
-  /** Tags of the repositories that were listed to their end, and some of others. */
+  /** All tags of the repositories that were listed completely, and some tags of the failed ones. */
   readonly tags: ReadonlySet<string>;
   /** Errors of the repositories that could not be swept, by their name. */
   readonly failed: ReadonlyMap<string, unknown>;

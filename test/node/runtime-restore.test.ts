@@ -293,7 +293,7 @@ describe("the wrapper", () => {
       node.ready("copy");
       return node.state("copy").then((state) => {
         expect(outcome(state)).toMatchObject({ decision: "fresh", reason: "PlanInvalid" });
-        expect(state.message).toMatch(/pages-1.img has another checksum/);
+        expect(state.message).toMatch(/pages-1.img: it has another checksum than checkpoint.json names/);
       });
     });
 

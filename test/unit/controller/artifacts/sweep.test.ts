@@ -153,7 +153,7 @@ test("an orphan that is named again between two sweeps stays", async () => {
   expect(await gauge(process)).toBe(0);
 });
 
-test("reads a bounded number of manifests per sweep, reaches all of them, and those of others once", async () => {
+test("reads a bounded number of manifests per sweep, reaches all of them, and reads foreign ones once", async () => {
   await starting();
   const own = Array.from({ length: 7 }, (_, n) => world.push({ uid: uidOf(n * 2) }));
   for (let n = 0; n < 7; n++) world.push({ uid: uidOf(n * 2 + 1), cluster: uidOf(99) });
@@ -216,7 +216,7 @@ test("nothing is deleted by a sweep that the registry interrupts", async () => {
   expect(world.has(image)).toBe(true);
 });
 
-test("a repository that cannot be listed does not end the sweep of others, and what is known of it stays", async () => {
+test("a repository that cannot be listed keeps its orphans, and the sweep of the other repositories continues", async () => {
   let down = "";
   await starting({
     fault: ({ path }) => (down !== "" && path.startsWith(down) ? { status: 403 } : undefined),
