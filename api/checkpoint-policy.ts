@@ -2,6 +2,7 @@ import { conditions, type CheckpointConditionType, type ToolConditionType } from
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
+import { notifyRules } from "./policy-notify";
 import { retention } from "./policy-retention";
 import { trigger } from "./policy-trigger";
 import { policyLastVerified } from "./policy-verify";
@@ -63,6 +64,7 @@ const rules: ValidationRule[] = [
     message:
       "the trigger memory is not for suspend and resume: it is due for one pod, and they need all pods of a workload, or none",
   },
+  ...notifyRules,
   {
     rule: "!has(self.action.suspend) || !has(self.filter) || !has(self.filter.owners) || self.filter.owners.all(owner, owner.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'Job'])",
     message: "suspend supports only the owners Deployment, StatefulSet, ReplicaSet and Job",

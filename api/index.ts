@@ -93,6 +93,12 @@ export {
   type RetentionLimit,
   type RetentionStatus,
 } from "./policy-retention";
+export {
+  CHECKPOINT_OUTCOMES,
+  type CheckpointEndedTrigger,
+  type CheckpointOutcome,
+  type NotifyAction,
+} from "./policy-notify";
 export { SUSPENDABLE, SUSPENDED, type SuspendableKind } from "./policy-suspend";
 export type { LabelSelector } from "./policy-selector";
 export {

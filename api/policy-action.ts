@@ -1,6 +1,7 @@
 import { deletionPolicy } from "./checkpoint";
 import { exactlyOne } from "./exactly-one";
 import { ENGINES, type EngineName } from "./kind";
+import { notify } from "./policy-notify";
 import { verify } from "./policy-verify";
 import { deleteCheckpoints } from "./policy-retention";
 import { flag, object, optional, text, type Infer } from "./schema";
@@ -40,6 +41,7 @@ export const ACTION_FIELDS = {
   suspend,
   resume,
   verify,
+  notify,
 } as const;
 
 export const action = exactlyOne(

@@ -1,5 +1,6 @@
 import { exactlyOne } from "./exactly-one";
 import { memory } from "./policy-memory";
+import { checkpointEnded } from "./policy-notify";
 import { webhook } from "./policy-webhook";
 import {
   DAY_SECONDS,
@@ -115,7 +116,7 @@ const startup = object(
 );
 
 /** Triggers by name. */
-export const TRIGGER_FIELDS = { heartbeat, manual, startup, memory, webhook } as const;
+export const TRIGGER_FIELDS = { heartbeat, manual, startup, memory, webhook, checkpointEnded } as const;
 
 export const trigger = exactlyOne(
   "trigger",

@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
+import { checkAddress, refusingLookup, type RefuseAddress } from "./addresses";
 import { Deadline } from "./deadline";
 import { NoResponseError, RequestBodyError, messageOf } from "./errors";
 
@@ -35,6 +36,8 @@ export interface HttpRequest {
   readonly ca?: string;
   /** `user:password` of Basic authentication. */
   readonly auth?: string;
+  /** Decides which addresses may be connected to. Default: all. */
+  readonly refuse?: RefuseAddress;
   readonly connectTimeoutMs?: number;
   /** The longest time without a byte in either direction. */
   readonly idleTimeoutMs?: number;
@@ -93,8 +96,15 @@ export async function exchange(
  */
 export function open(request: HttpRequest, deadline: Deadline): Promise<http.IncomingMessage> {
   if (deadline.isOver) return Promise.reject(deadline.error(false));
-  const { method, url, body, agent = false, ca, auth } = request;
+  const { method, url, body, agent = false, ca, auth, refuse } = request;
   const { connectTimeoutMs, idleTimeoutMs, responseIdleTimeoutMs } = request;
+  const literal = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  try {
+    // Sockets do not look up the name of an address.
+    if (refuse && isIP(literal) !== 0) checkAddress(literal, refuse);
+  } catch (error) {
+    return Promise.reject(new NoResponseError(messageOf(error), false, error));
+  }
   return new Promise((resolve, reject) => {
     // Node sends no length with the body of a DELETE: the server would take it for the next request.
     const bytes = body === undefined ? undefined : lengthOf(body);
@@ -106,6 +116,7 @@ export function open(request: HttpRequest, deadline: Deadline): Promise<http.Inc
       ca,
       auth,
       timeout: idleTimeoutMs,
+      ...(refuse && { lookup: refusingLookup(refuse) }),
     });
     let sent = false;
     let response: http.IncomingMessage | undefined;

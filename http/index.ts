@@ -1,4 +1,5 @@
 /** HTTP for all clients of this project: one exchange, which reports whether a failed request was sent. */
+export { refusedAddress, RefusedAddressError, type RefuseAddress } from "./addresses";
 export { Deadline } from "./deadline";
 export { messageOf, NoResponseError, RequestBodyError, type Outcome } from "./errors";
 export {

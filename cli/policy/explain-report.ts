@@ -53,7 +53,7 @@ export function policyReport(
     status,
     matched,
     ...preview,
-    next: nextSteps(verdict, kind, name, namespace, kubectl),
+    next: nextSteps(verdict, preview.action, kind, name, namespace, kubectl),
   };
 }
 
@@ -82,6 +82,7 @@ function failedOf({ conditions = [] }: PolicyStatus) {
 
 function nextSteps(
   verdict: PolicyVerdict,
+  action: string,
   kind: string,
   name: string,
   namespace: string | undefined,
@@ -96,7 +97,8 @@ function nextSteps(
     case "failing":
     case "waiting":
       return [
-        `${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`,
+        // It creates none.
+        ...(action === "notify" ? [] : [`${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`]),
         `${kubectl} get events ${scope} --field-selector involvedObject.kind=${kind},involvedObject.name=${name}`,
       ];
     case "invalid":
@@ -127,7 +129,16 @@ function dueText({ verdict, schedule, status: { nextRunTime }, worksOn }: Policy
     : `next ${worksOn ? "run" : "pod"} at ${nextRunTime}`;
 }
 
-function verdictText({ verdict, problem, worksOn, status }: PolicyReport): string {
+/** The same of the action notify. */
+const OF_NOTIFY: Partial<typeof VERDICTS> = {
+  scheduled: "reports pods when they are due",
+  waiting: "has notifications that are not delivered yet",
+  failing: "reports pods, and the last action failed",
+};
+
+function verdictText({ verdict, action, problem, worksOn, status }: PolicyReport): string {
+  const ofNotify = action === "notify" ? OF_NOTIFY[verdict] : undefined;
+  if (ofNotify !== undefined) return ofNotify;
   if (worksOn && verdict === "scheduled") return `works on ${worksOn} when it is due: no pod is evaluated`;
   if (worksOn && verdict === "failing") return `works on ${worksOn}, and the last action failed`;
   const failed = failedOf(status);

@@ -30,6 +30,7 @@ const WHEN: Readonly<Record<string, string>> = {
   manual: "when the annotation cedana.ai/checkpoint-requested-at of a pod or its workload requests it",
   memory: "when the memory of a pod reaches the threshold of spec.trigger.memory",
   startup: "once, when a pod has been Ready for the time of spec.trigger.startup",
+  checkpointEnded: "when a Checkpoint of a pod has ended, by spec.trigger.checkpointEnded",
   webhook: "when the controller accepts a signed request to the policy",
 };
 

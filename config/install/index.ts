@@ -5,6 +5,7 @@ export {
   checkpointsOf,
   type CheckpointsOf,
   deleteArtifactsOf,
+  destinationsOf,
   policiesOf,
   verifyOf,
   restoreSchema,
@@ -22,6 +23,7 @@ export {
 } from "./policies";
 export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
 export { ACTION_NAMES, DEFAULT_ACTIONS, enabledActions, type ActionName } from "./policy-actions";
+export { destinationSchema, portOf, type NotifyDestination } from "./policy-notify";
 export { servedNames } from "./served-names";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";
 export {

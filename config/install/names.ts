@@ -30,6 +30,7 @@ export function namesOf({ name }: Pick<ResolvedInstall, "name">) {
     sandboxPolicies: `${name}-sandbox-policies`,
     controllerNodeMemoryWatches: `${name}-controller-node-memory-watches`,
     controllerPolicySecrets: `${name}-controller-policy-secrets`,
+    controllerNotifySecrets: `${name}-controller-notify-secrets`,
     policyWebhook: `${name}-policies`,
     controllerRestore: `${name}-controller-restore`,
     controllerCertificate: `${name}-controller-certificate`,

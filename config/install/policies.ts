@@ -10,6 +10,7 @@ import {
 import { compilePodExpression, formatExpressionProblem } from "../cel";
 import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkDestination, checkNotify, policyNotifySchema } from "./policy-notify";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
@@ -72,6 +73,10 @@ export const policiesSchema = shape({
     v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
     "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
   ),
+  notify: described(
+    v.optional(policyNotifySchema, {}),
+    "Settings of the action notify, which actions enables. Without a destination, it records only events.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -90,7 +95,7 @@ export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook, notify }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   const common = (policy: NamedPolicy, earlier: readonly NamedPolicy[]): Problem[] => [
@@ -98,8 +103,10 @@ export function checkPolicies(
     ...checkExpression(policy),
     ...checkWebhookTrigger(policy, webhook),
     ...checkAction(policy, { actions, verify }),
+    ...checkDestination(policy, notify),
   ];
   return [
+    ...checkNotify(notify, actions.includes("notify")),
     ...(verify ? under(["verify"], checkVerify(verify, namespaces)) : []),
     ...checkpointPolicies.flatMap((policy, index) =>
       under(

@@ -13,7 +13,7 @@ export const DEFAULT_ACTIONS: ActionName[] = ["checkpoint"];
 
 export const policyActionsSchema = described(
   v.optional(v.pipe(v.array(v.picklist(ACTION_NAMES)), v.minLength(1)), DEFAULT_ACTIONS),
-  "Actions that policies can have, besides verify. The controller has the permissions of these: checkpointThenDelete evicts pods, deleteCheckpoints deletes Checkpoints, suspend and resume scale workloads.",
+  "Actions that policies can have, besides verify. The controller has the permissions of these: checkpointThenDelete evicts pods, deleteCheckpoints deletes Checkpoints, suspend and resume scale workloads, notify sends requests to the destinations in notify.",
 );
 
 /** What enables actions, with the defaults of an install. */

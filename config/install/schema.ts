@@ -25,6 +25,7 @@ import { anyCidr } from "../network";
 import { kueueSchema } from "../integrations/kueue";
 import { deleteArtifactsSchema, type DeleteArtifactsOf } from "./artifacts";
 import { policiesSchema, type PoliciesOf } from "./policies";
+import type { NotifyDestination } from "./policy-notify";
 import type { VerifyOf } from "./verify";
 import { readinessGateSchema } from "./readiness-gate";
 
@@ -68,6 +69,12 @@ export function deleteArtifactsOf(install: ResolvedInstall): DeleteArtifactsOf |
 export function verifyOf(install: ResolvedInstall): VerifyOf | false {
   const policies = policiesOf(install);
   return policies && policies.verify;
+}
+
+/** Returns the destinations of notifications; none if the install does not enable the action. */
+export function destinationsOf(install: ResolvedInstall): NotifyDestination[] {
+  const policies = policiesOf(install);
+  return policies && policies.actions.includes("notify") ? policies.notify.destinations : [];
 }
 
 /** Returns the settings of policies, or false if they are disabled or no Checkpoints are reconciled. */

@@ -125,6 +125,11 @@ export class PolicyDriver {
     this.wake();
   }
 
+  /** Returns whether the policy is in force as it was. */
+  isCurrent(policy: Policy): boolean {
+    return this.engine.isCurrent(policy);
+  }
+
   /** Returns the number of Checkpoints that policies keep, by reason. */
   keptTotals() {
     return this.retention.keptTotals();

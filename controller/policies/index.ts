@@ -2,7 +2,9 @@
 import type { CheckpointSettings, PolicySettings } from "../../config/programs/controller";
 import { enabledActions } from "../../config/install";
 import { controller, type Change, type Controller } from "../../kube";
+import { CLUSTER_NAMESPACE } from "../../api";
 import { CHECKPOINT } from "../checkpoints/objects";
+import { podKeyOf } from "../checkpoints/reservations";
 import type { Runtime } from "../runtime";
 import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
@@ -12,7 +14,17 @@ import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
 import { WatchController } from "./memory/watch-controller";
-import { CLUSTER_POLICY, JOB, NAMESPACE, POLICY, POLICY_POD, WORKLOADS, type PolicyObject } from "./objects";
+import { Notifications, type Send } from "./notify";
+import {
+  CLUSTER_POLICY,
+  JOB,
+  NAMESPACE,
+  POLICY,
+  POLICY_POD,
+  toFact,
+  WORKLOADS,
+  type PolicyObject,
+} from "./objects";
 import { measurePolicies, Report } from "./report";
 import { SUSPENDED_SELECTOR, SUSPENDED_WORKLOADS } from "./workloads";
 import { statusOf } from "./status";
@@ -36,6 +48,8 @@ export interface PolicyOptions extends Runtime {
   readonly checkpoints: Pick<CheckpointSettings, "namespaces" | "maxPerNode">;
   /** Verifies Checkpoints. Default: the action `verify` is not enabled. */
   readonly verification?: Verification | undefined;
+  /** Sends a notification. Default: by HTTPS. */
+  readonly send?: Send;
   /** Default: those of this directory. */
   readonly tables?: {
     readonly triggers?: typeof TRIGGERS;
@@ -45,9 +59,17 @@ export interface PolicyOptions extends Runtime {
 }
 
 /** Returns the actions that the install enables: the controller has the permissions of no others. */
-function enabledOf(settings: PolicySettings, verification: Verification | undefined): typeof ACTIONS {
+function enabledOf(
+  settings: PolicySettings,
+  notifications: Notifications,
+  verification: Verification | undefined,
+): typeof ACTIONS {
   const enabled = new Set<string>(enabledActions(settings));
-  const all = verification ? { ...ACTIONS, verify: verification.action } : ACTIONS;
+  const all = {
+    ...ACTIONS,
+    notify: notifications.action,
+    ...(verification && { verify: verification.action }),
+  };
   return Object.fromEntries(Object.entries(all).filter(([name]) => enabled.has(name)));
 }
 
@@ -57,14 +79,32 @@ function resumes(actions: typeof ACTIONS): boolean {
 }
 
 /**
- * Returns the controllers of policies: one creates Checkpoints when pods are due, and writes the status of policies; the other one
- * does what follows a Checkpoint.
+ * Returns the controllers of policies: one executes actions when pods are due, and writes the status of policies; one does what
+ * follows a Checkpoint; and one for each destination sends notifications.
  */
 export function policyControllers(options: PolicyOptions): readonly Controller[] {
   const { settings, cache, client, events, log, metrics, verification, tables = {} } = options;
   const { namespaces, maxPerNode } = options.checkpoints;
-  const { triggers = TRIGGERS, filters = FILTERS, actions = enabledOf(settings, verification) } = tables;
   const scope = { namespaces, skipDenied: true };
+  const checkpoints = cache.objects(CHECKPOINT, scope);
+  const allNamespaces = cache.objects(NAMESPACE, { skipDenied: true });
+  const checkpointsOf = checkpoints.index((object) => [podKeyOf(object)]);
+  const notifications = new Notifications({
+    settings: settings.notify,
+    client,
+    log,
+    metrics,
+    checkpointsOf: (pod) => checkpointsOf(pod).map(toFact),
+    clusterId: () => allNamespaces.get(CLUSTER_NAMESPACE)?.metadata.uid,
+    isCurrent: (policy) => driver.isCurrent(policy),
+    ended: (policy, pod, failure) => {
+      if (failure) driver.fail(policy, pod, failure.reason, failure.message);
+      else driver.ended(policy.uid);
+    },
+    send: options.send,
+  });
+  const actions = tables.actions ?? enabledOf(settings, notifications, verification);
+  const { triggers = TRIGGERS, filters = FILTERS } = tables;
   const policies = cache.objects(POLICY, scope);
   const clusterPolicies = cache.objects(CLUSTER_POLICY, { skipDenied: true });
   const caches = {
@@ -75,8 +115,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
           cache.objects(kind, { ...scope, labelSelector: SUSPENDED_SELECTOR }),
         )
       : [],
-    namespaces: cache.objects(NAMESPACE, { skipDenied: true }),
-    checkpoints: cache.objects(CHECKPOINT, scope),
+    namespaces: allNamespaces,
+    checkpoints,
     workloads: WORKLOADS.map((kind) => cache.objects(kind, scope)),
     memoryWatches: cache.objects(WATCH, { namespaces: [settings.memory.namespace] }),
     jobs: cache.objects(JOB, scope),
@@ -156,6 +196,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
           readings: readings.problem(nowMs),
           ofAction: driver.actionStatus(uid, nowMs),
           lastVerified: verification?.lastOf(uid),
+          undelivered: notifications.undelivered(uid),
         };
         const status = statusOf(object, view, more, nowMs);
         if (status === undefined) return again;
@@ -188,5 +229,5 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     metrics,
     failed: (policy, pod, reason, message) => driver.fail(policy, pod, reason, message),
   });
-  return [reconciling, followUps];
+  return [reconciling, followUps, ...notifications.controllers];
 }

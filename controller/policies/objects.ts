@@ -253,7 +253,11 @@ export function toFact(object: CheckpointObject): CheckpointFact {
     ...(status.nodeName === undefined ? {} : { nodeName: status.nodeName }),
     ...(metadata.policy === undefined
       ? {}
-      : { policyUID: metadata.policy.uid, dueMs: requestMs(metadata.policy.due) }),
+      : {
+          policyUID: metadata.policy.uid,
+          policyName: metadata.policy.name,
+          dueMs: requestMs(metadata.policy.due),
+        }),
     createdMs: Date.parse(metadata.creationTimestamp),
     state:
       phase === "failed" ? "failed" : phase === "completed" || phase === "missing" ? "completed" : "open",

@@ -9,8 +9,12 @@ import {
 } from "../../api";
 import type { PolicyView } from "./core/outcome";
 import { entryOf } from "./core/types";
+import type { Undelivered } from "./notify";
 import type { ReadingsProblem } from "./memory/readings";
 import type { PolicyObject } from "./objects";
+
+/** Nothing waits. */
+const NONE: Undelivered = { count: 0 };
 
 const time = (ms: number) => new Date(ms).toISOString();
 
@@ -18,6 +22,7 @@ const time = (ms: number) => new Date(ms).toISOString();
  * Returns the status of a policy.
  * @param ofAction what its action adds
  * @param lastVerified its last verification, by the Checkpoints. Default: what the status has, as the Checkpoint may be deleted
+ * @param undelivered its notifications that wait. Default: none
  * @returns undefined if the object has it already
  */
 export function statusOf(
@@ -27,14 +32,16 @@ export function statusOf(
     readings,
     ofAction,
     lastVerified,
+    undelivered = NONE,
   }: {
     readonly readings: ReadingsProblem | undefined;
     readonly ofAction: Pick<PolicyStatus, "retention">;
     readonly lastVerified?: PolicyLastVerified | undefined;
+    readonly undelivered?: Undelivered;
   },
   nowMs: number,
 ): PolicyStatus | undefined {
-  const [reason, message] = reasonOf(view, spec, readings);
+  const [reason, message] = reasonOf(view, spec, readings, undelivered);
   const input = {
     reason,
     message,
@@ -56,7 +63,7 @@ export function statusOf(
       : {
           matchedPods: view.matchedPods,
           inFlight: view.inFlight,
-          waiting: view.waiting,
+          waiting: view.waiting + undelivered.count,
           ...optional({ lastVerified: lastVerified ?? status.lastVerified }),
         }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
@@ -77,6 +84,7 @@ function reasonOf(
   { problem, isWatching, unwatched, filterErrors }: PolicyView,
   { suspend, action }: PolicyObject["spec"],
   readings: ReadingsProblem | undefined,
+  { count, cause }: Undelivered,
 ): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return [problem.reason, problem.message];
   const [suspended, scheduled] = messagesOf(action);
@@ -90,6 +98,7 @@ function reasonOf(
       : []),
     ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
     ...(isWatching && readings ? [readings.message] : []),
+    ...(cause === undefined ? [] : [`${count} notifications wait, after a failed attempt: ${cause}`]),
   ];
   return ["Scheduled", [scheduled, ...notes].join("; ").slice(0, MAX_MESSAGE)];
 }
@@ -118,6 +127,7 @@ const MESSAGES: Readonly<Record<keyof PolicySpec["action"], Messages>> = {
     "no Checkpoint is verified",
     "the newest Checkpoints of pods that match are verified when they are due",
   ],
+  notify: ["nothing is reported", "an event of each pod that matches is recorded when it is due"],
 };
 
 /** Returns the messages of an action. The controller has no policy in force without a known one. */

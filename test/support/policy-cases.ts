@@ -42,6 +42,21 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
       probe: { command: ["/bin/true"], container: "main", periodSeconds: 1, timeoutSeconds: 300 },
     }),
   ],
+  ["a notification", { trigger: { memory: { percent: 80 } }, action: { notify: { destination: "ops" } } }],
+  ["a notification without a destination on request", { trigger: { manual: {} }, action: { notify: {} } }],
+  [
+    "periodic notifications",
+    { action: { notify: {} }, filter: { restarts: { min: 5 } }, deadlineSeconds: 900 },
+  ],
+  ["daily notifications", { ...cron("0 3 * * *"), action: { notify: {} }, deadlineSeconds: 86_400 }],
+  ["the end of Checkpoints", { trigger: { checkpointEnded: {} }, action: { notify: {} } }],
+  [
+    "the end of Checkpoints of policies",
+    {
+      trigger: { checkpointEnded: { outcomes: ["Failed", "Completed"], policies: ["nightly"] } },
+      action: { notify: { destination: "ops" } },
+    },
+  ],
   ["memory in percent", { trigger: { memory: { percent: 80, forSeconds: 30, rearmPercent: 60 } } }],
   ["memory and evictions", { trigger: { memory: { percent: 80 } }, action: { checkpointThenDelete: {} } }],
   ["memory in bytes", { trigger: { memory: { bytes: "2Gi", rearmBytes: "1999M" } } }],
@@ -93,16 +108,50 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     { trigger: { startup: {} }, filter: { phases: ["Pending"] } },
     "never due: a pod in the phase Pending is not Ready",
   ],
-  ...["checkpointThenDelete", "suspend", "resume", "verify"].map((name): [string, object, string] => [
-    `the start of pods for ${name}`,
-    { trigger: { startup: {} }, action: { [name]: {} } },
-    "the trigger startup is only for the action checkpoint",
-  ]),
+  ...["checkpointThenDelete", "suspend", "resume", "verify", "notify"].map(
+    (name): [string, object, string] => [
+      `the start of pods for ${name}`,
+      { trigger: { startup: {} }, action: { [name]: {} } },
+      "the trigger startup is only for the action checkpoint",
+    ],
+  ),
   ...["suspend", "resume"].map((name): [string, object, string] => [
     `the memory of a pod for ${name}`,
     { trigger: { memory: { percent: 80 } }, action: { [name]: {} } },
     "the trigger memory is not for suspend and resume",
   ]),
+  ...["checkpoint", "checkpointThenDelete", "suspend", "resume", "verify"].map(
+    (name): [string, object, string] => [
+      `the end of Checkpoints for ${name}`,
+      { trigger: { checkpointEnded: {} }, action: { [name]: {} } },
+      "the trigger checkpointEnded is only for the action notify",
+    ],
+  ),
+  [
+    "an unknown outcome",
+    { trigger: { checkpointEnded: { outcomes: ["Lost"] } }, action: { notify: {} } },
+    'Unsupported value: "Lost"',
+  ],
+  [
+    "no outcomes",
+    { trigger: { checkpointEnded: { outcomes: [] } }, action: { notify: {} } },
+    "should have at least 1 items",
+  ],
+  [
+    "notifications of requests",
+    { trigger: { webhook: { secret: { name: "hooks" } } }, action: { notify: {} } },
+    "the trigger webhook is not for notify",
+  ],
+  [
+    "periodic notifications that several leaders would send",
+    { trigger: { heartbeat: { intervalSeconds: 300 } }, action: { notify: {} } },
+    "with notify, deadlineSeconds must not exceed intervalSeconds",
+  ],
+  [
+    "a destination with a path",
+    { trigger: { manual: {} }, action: { notify: { destination: "ops/x" } } },
+    "spec.action.notify.destination in body should match",
+  ],
   ["no threshold of memory", { trigger: { memory: {} } }, "set either percent or bytes"],
   [
     "two thresholds of memory",

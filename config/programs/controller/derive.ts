@@ -2,6 +2,7 @@ import { definitionOf, memoryReadingsOf, restoreOf, type ResolvedEngine } from "
 import {
   agentNamespace,
   checkpointsOf,
+  destinationsOf,
   gateOwner,
   gateTaint,
   gateTimes,
@@ -64,6 +65,7 @@ function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<Contro
   if (!settings) return {};
   const { maxInFlight, actions, webhook } = settings;
   const verify = restoreOf(engine, install) && verifyOf(install);
+  const destinations = destinationsOf(install);
   return {
     policies: {
       maxInFlight,
@@ -71,6 +73,7 @@ function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<Contro
       memory: { namespace: agentNamespace(install), readings: memoryReadingsOf(engine, install) },
       ...(verify && { verify: { ...verify, networkPolicy: namesOf(install).sandboxes } }),
       ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
+      ...(destinations.length > 0 && { notify: { namespace: install.namespace, destinations } }),
     },
   };
 }

@@ -13,6 +13,7 @@ export {
   type CheckpointSettings,
   type ControllerSettings,
   type GateSettings,
+  type NotifySettings,
   type PolicySettings,
   type PolicyWebhookSettings,
   type RestoreSettings,

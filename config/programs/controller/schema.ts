@@ -1,6 +1,6 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
-import { MEMORY_READINGS } from "../../install";
+import { destinationSchema, MEMORY_READINGS } from "../../install";
 import { taintSchema } from "../../nodes";
 import { labels, quantities, someNamespaces } from "../../pod";
 import {
@@ -103,6 +103,11 @@ const policyWebhookSchema = shape({
   ),
 });
 
+const notifySchema = shape({
+  namespace: described(dnsLabel, "Namespace of the Secrets with the keys of signatures."),
+  destinations: described(v.array(destinationSchema), "Receivers."),
+});
+
 const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
@@ -129,6 +134,10 @@ const policiesSchema = shape({
   webhook: described(
     derived(oneOf([off, policyWebhookSchema]), "false"),
     "Server of the trigger webhook, with the certificate of restore. false: disabled.",
+  ),
+  notify: described(
+    derived(notifySchema, "no destinations"),
+    "Receivers of notifications, by the action notify.",
   ),
 });
 
@@ -164,6 +173,8 @@ export interface RestoreSettings extends v.InferOutput<typeof restoreSchema> {}
 export interface PolicySettings extends v.InferOutput<typeof policiesSchema> {}
 /** Settings of verifications. */
 export interface VerifySettings extends v.InferOutput<typeof verifySchema> {}
+/** Settings of notifications. */
+export interface NotifySettings extends v.InferOutput<typeof notifySchema> {}
 /** Settings of the server of the trigger `webhook`. */
 export interface PolicyWebhookSettings extends v.InferOutput<typeof policyWebhookSchema> {}
 /** One of the agents that must be Ready on a node. */

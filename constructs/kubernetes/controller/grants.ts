@@ -5,6 +5,7 @@ import {
   agentNamespace,
   checkpointsOf,
   deleteArtifactsOf,
+  destinationsOf,
   gateOwner,
   namesOf,
   policiesOf,
@@ -43,6 +44,7 @@ export function controllerGrants(input: EngineInput, engines: CheckpointGrants):
     ...checkpoints(install, engines),
     ...restore(input),
     ...policies(input),
+    ...notifications(install),
     ...verifications(input),
     ...artifacts(install),
   ];
@@ -229,6 +231,15 @@ function policies({ engine, install }: EngineInput): NamespacedGrant[] {
         ]
       : []),
   ];
+}
+
+/** Keys with which notifications are signed, of the listed Secrets in the namespace of the install. */
+function notifications(install: ResolvedInstall): NamespacedGrant[] {
+  const resourceNames = [...new Set(destinationsOf(install).map(({ secret }) => secret.name))];
+  if (resourceNames.length === 0) return [];
+  const { controllerNotifySecrets: name } = namesOf(install);
+  const rules = [{ apiGroups: [""], resources: ["secrets"], resourceNames, verbs: ["get"] }];
+  return [{ id: "notify-secrets", name, namespaces: [install.namespace], rules }];
 }
 
 /** Returns the permissions of the actions that `install.policies.actions` enables. */

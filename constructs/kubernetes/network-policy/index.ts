@@ -2,7 +2,7 @@ import type { V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { restoreOf } from "../../../config/engines";
-import { policiesOf, selectorLabels } from "../../../config/install";
+import { destinationsOf, policiesOf, portOf, selectorLabels } from "../../../config/install";
 import { POLICY_WEBHOOK_PORT, WEBHOOK_PORT } from "../../../config/programs/controller";
 import { METRICS_PORT } from "../controller";
 import { constructsOf } from "../engines";
@@ -62,6 +62,9 @@ function controllerPolicy(
   const metrics = controller.metrics ? controller.metrics.allowFromNamespaces : [];
   const policies = policiesOf(install);
   const requests = policies && policies.webhook;
+  const receiverPorts = [...new Set(destinationsOf(install).map(portOf))].filter(
+    (port) => !egressPorts.includes(port),
+  );
   return [
     {
       component: "controller",
@@ -75,7 +78,8 @@ function controllerPolicy(
           ? [fromRanges(requests.allowFromRanges, [POLICY_WEBHOOK_PORT])]
           : []),
       ],
-      egress: [DNS, { ports: egressPorts.map(tcp) }, ...controllerEgress],
+      // No selector matches a receiver by its name.
+      egress: [DNS, { ports: [...egressPorts, ...receiverPorts].map(tcp) }, ...controllerEgress],
     },
   ];
 }

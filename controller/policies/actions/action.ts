@@ -50,6 +50,7 @@ export class ActionError extends Error {
 /** What is done with a pod that is due. `S` is the type of its settings in `spec.action`. */
 export interface PodAction<S = never> extends ActionSubject {
   readonly of?: "pod" | "suspendedWorkload";
+  problem?(settings: S): string | undefined;
   /**
    * Executes the action. It may be called again for the same run, after an error or by the next leader.
    * @returns `open` if it created a Checkpoint with the run's key: the run then ends with the Checkpoint. `later` if it must wait

@@ -1,10 +1,10 @@
-import { historyOf, lastDueMs } from "./history";
+import { doneBefore, historyOf } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
 import { limitOf } from "./limits";
 import { Once } from "./once";
-import { MAX_FAILURE_MESSAGE, type EngineOptions } from "./options";
-import type { Outcome, PolicyView } from "./outcome";
+import type { EngineOptions } from "./options";
+import { failureOf, type Outcome, type PolicyView } from "./outcome";
 import { Pods } from "./pods";
 import { PolicyRegistry } from "./policy-registry";
 import { PolicyRuns } from "./policy-runs";
@@ -32,6 +32,8 @@ export class PolicyEngine {
   /** What must be watched on the nodes. */
   readonly watches = new Watches();
   private readonly changed = new Set<string>();
+  /** Due since the last `advance`, and without limits. */
+  private readonly immediate: Run[] = [];
   private readonly policyRuns = new PolicyRuns();
   private started = false;
 
@@ -106,6 +108,7 @@ export class PolicyEngine {
     const wasOpen = this.slots.has(fact.key);
     const pod = this.slots.set(fact);
     if (pod !== undefined) this.waiting.free(pod);
+    if (fact.state !== "open" && this.started) this.follow(fact);
     const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);
     if (!state || !this.started) return;
     this.changed.add(state.policy.uid);
@@ -184,7 +187,7 @@ export class PolicyEngine {
     for (const pod of this.slots.expire(nowMs)) this.waiting.free(pod);
     this.waiting.wake(nowMs);
     for (const { run, cause } of this.waiting.expire(nowMs)) this.miss(run, cause, nowMs);
-    return this.dispatch(nowMs);
+    return [...this.immediate.splice(0), ...this.dispatch(nowMs)];
   }
 
   view(uid: string): PolicyView | undefined {
@@ -235,7 +238,18 @@ export class PolicyEngine {
       : checkpointName(policy.uid, pod.uid, pod.name, dueMs);
     if (name === undefined) return this.report("covered", state, pod, dueMs);
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
-    this.waiting.add({ policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` });
+    const run = { policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` };
+    if (!state.subject.isImmediate) return this.waiting.add(run);
+    this.immediate.push(run);
+    state.lastRunMs = nowMs;
+    this.report("started", state, pod, dueMs);
+  }
+
+  /** Schedules the pod of a Checkpoint that has ended, by the policies that follow it. */
+  private follow({ podUID = "" }: CheckpointFact): void {
+    const pod = this.pods.get(podUID);
+    if (!pod) return;
+    for (const state of this.policies.for(pod.namespace)) if (state.checkpointEnded(pod)) this.refresh(state);
   }
 
   private tickPolicy(state: PolicyState, nowMs: number): void {
@@ -336,11 +350,9 @@ export class PolicyEngine {
     state: PolicyState,
     pod: string,
     timeMs: number,
-    { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
+    why: Pick<CheckpointFact, "reason" | "message">,
   ): void {
-    const [namespace = "", name = ""] = pod.split("/");
-    const text = (message === "" ? reason : message).slice(0, MAX_FAILURE_MESSAGE);
-    const failure = { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
+    const failure = failureOf(pod, timeMs, why);
     state.fail(failure);
     this.changed.add(state.policy.uid);
     this.options.failed?.(state.policy, failure);
@@ -370,17 +382,9 @@ export class PolicyEngine {
       if (state.delete(pod.uid)) this.refresh(state);
       return;
     }
-    state.set(pod, () => {
-      const deadlineMs = (policy.spec.deadlineSeconds ?? 0) * 1000;
-      const facts = this.options.checkpointsOf(podKey(pod));
-      return Math.max(
-        policy.sinceMs,
-        // The API server and `date` cut off the fraction of the second, so both may have the same time.
-        isRequest ? pod.createdMs - 1 : pod.createdMs,
-        catchUp || isRequest ? nowMs - deadlineMs : nowMs,
-        lastDueMs(facts, policy.uid, pod.uid),
-      );
-    });
+    state.set(pod, () =>
+      doneBefore(state, pod, this.options.checkpointsOf(podKey(pod)), nowMs, catchUp || isRequest),
+    );
     this.refresh(state);
   }
 

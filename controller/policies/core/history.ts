@@ -1,5 +1,5 @@
 import { exponential } from "../../../kube";
-import type { CheckpointFact } from "./types";
+import type { CheckpointFact, Policy, PolicyPod } from "./types";
 
 /** Delay after the first failed Checkpoint of a pod. */
 const BASE_MS = 60_000;
@@ -53,10 +53,32 @@ function endOf({ endedMs, createdMs }: CheckpointFact): number {
 }
 
 /** Returns until when a policy's ticks of a pod are done, by its Checkpoints: the last time that was due. */
-export function lastDueMs(facts: readonly CheckpointFact[], policyUID: string, podUID: string): number {
+function lastDueMs(facts: readonly CheckpointFact[], policyUID: string, podUID: string): number {
   let last = Number.NEGATIVE_INFINITY;
   for (const fact of facts)
     if (fact.policyUID === policyUID && fact.podUID === podUID && fact.dueMs !== undefined)
       last = Math.max(last, fact.dueMs);
   return last;
+}
+
+/**
+ * Returns until when a policy is done with a pod that begins to match.
+ * @param facts Checkpoints of the pod
+ * @param catchUp whether what was due before is still due, within the deadline
+ */
+export function doneBefore(
+  { policy, isRequest }: { readonly policy: Policy; readonly isRequest: boolean },
+  { uid, createdMs }: Pick<PolicyPod, "uid" | "createdMs">,
+  facts: readonly CheckpointFact[],
+  nowMs: number,
+  catchUp: boolean,
+): number {
+  const deadlineMs = (policy.spec.deadlineSeconds ?? 0) * 1000;
+  return Math.max(
+    policy.sinceMs,
+    // The API server and `date` cut off the fraction of the second, so both may have the same time.
+    isRequest ? createdMs - 1 : createdMs,
+    catchUp ? nowMs - deadlineMs : nowMs,
+    lastDueMs(facts, policy.uid, uid),
+  );
 }

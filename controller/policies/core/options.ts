@@ -3,9 +3,6 @@ import type { Outcome } from "./outcome";
 import type { Tables } from "./policy-state";
 import type { CheckpointFact, Policy, Run } from "./types";
 
-/** Maximum length of the message of a failure in the status. */
-export const MAX_FAILURE_MESSAGE = 1024;
-
 export interface EngineOptions extends Tables {
   /** Maximum number of open Checkpoints of a node, of all clients. */
   readonly maxPerNode: number;

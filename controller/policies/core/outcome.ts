@@ -1,5 +1,6 @@
 import type { PolicyFailure } from "../../../api";
 import type { PolicyProblem } from "./policy-state";
+import type { CheckpointFact } from "./types";
 import type { Unwatched } from "./watches";
 
 /**
@@ -30,4 +31,18 @@ export interface PolicyView {
   readonly failures: readonly PolicyFailure[];
   /** Pods for which the filters cannot be evaluated, with the reason of one. */
   readonly filterErrors?: { readonly count: number; readonly example: string };
+}
+
+/** Maximum length of the message of a failure in the status. */
+const MAX_FAILURE_MESSAGE = 1024;
+
+/** Returns a failure of a policy. @param pod its `namespace/name` */
+export function failureOf(
+  pod: string,
+  timeMs: number,
+  { reason = "CheckpointFailed", message = "" }: Pick<CheckpointFact, "reason" | "message">,
+): PolicyFailure {
+  const [namespace = "", name = ""] = pod.split("/");
+  const text = (message === "" ? reason : message).slice(0, MAX_FAILURE_MESSAGE);
+  return { namespace, pod: name, time: new Date(timeMs).toISOString(), reason, message: text };
 }

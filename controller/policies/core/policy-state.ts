@@ -4,6 +4,7 @@ import { DueHeap } from "./due-heap";
 import {
   entryOf,
   type ActionSubject,
+  type CheckpointFact,
   type Filter,
   type FilterContext,
   type OnceSubject,
@@ -19,6 +20,8 @@ export interface Tables {
   readonly filters: Readonly<Record<string, Filter>>;
   /** Default: actions are not checked, and all of them create Checkpoints of pods. */
   readonly actions?: Readonly<Record<string, ActionSubject>>;
+  /** Returns all Checkpoints of a pod's `namespace/name`. Default: triggers do not follow Checkpoints. */
+  readonly checkpointsOf?: (pod: string) => readonly CheckpointFact[];
 }
 
 /** What the status of a policy says. */
@@ -60,16 +63,18 @@ export class PolicyState {
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
   private readonly filters: readonly Bound<Filter>[];
+  private readonly checkpointsOf: Tables["checkpointsOf"];
 
   constructor(
     readonly policy: Policy,
-    { triggers, filters, actions }: Tables,
+    { triggers, filters, actions, checkpointsOf }: Tables,
     private readonly watches: Watches,
     { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
   ) {
     if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
     if (firedMs !== undefined) this.firedMs = firedMs;
     this.failures = failures;
+    this.checkpointsOf = checkpointsOf;
     const { trigger, filter = {}, action } = policy.spec;
     const acts = actions && entryOf(actions, action);
     this.subject = acts?.entry ?? {};
@@ -85,7 +90,7 @@ export class PolicyState {
     const ofAction =
       actions && !acts
         ? `this controller does not have the action ${Object.keys(action).join(", ")}; install.policies enables: ${Object.keys(actions).join(", ")}`
-        : undefined;
+        : acts?.entry.problem?.(acts.settings);
     const ofTrigger = found
       ? (found.entry.problem?.(found.settings) ??
         (this.subject.of === "policy" ? policyProblem(found, filter, filters) : undefined))
@@ -182,6 +187,14 @@ export class PolicyState {
     return true;
   }
 
+  /** Schedules a pod again, if it matches and the trigger follows its Checkpoints. @returns whether it does */
+  checkpointEnded(pod: PolicyPod): boolean {
+    const doneMs = this.trigger?.entry.followsCheckpoints ? this.doneMs.get(pod.uid) : undefined;
+    if (doneMs === undefined) return false;
+    this.setDone(doneMs, pod);
+    return true;
+  }
+
   /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
     if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
@@ -223,8 +236,15 @@ export class PolicyState {
     const subjectUID = pod?.uid ?? policy.uid;
     this.doneMs.set(subjectUID, doneMs);
     const owner = this.subject.isTogether ? pod?.owner : undefined;
+    const { checkpointsOf } = this;
     const context = {
       policyUID: policy.uid,
+      ...(pod &&
+        checkpointsOf &&
+        entry?.followsCheckpoints && {
+          checkpoints: () =>
+            checkpointsOf(`${pod.namespace}/${pod.name}`).filter(({ podUID }) => podUID === pod.uid),
+        }),
       ...(firedMs === undefined ? {} : { firedMs }),
       ...(pod && owner && { spreadBy: `${pod.namespace}/${owner.kind}/${owner.name}` }),
     };

@@ -77,6 +77,8 @@ export interface CheckpointFact {
   readonly nodeName?: string;
   /** UID of the policy that created it. */
   readonly policyUID?: string;
+  /** Name of that policy. */
+  readonly policyName?: string;
   /** When it was due by its policy. */
   readonly dueMs?: number;
   readonly createdMs: number;
@@ -96,6 +98,8 @@ export interface TriggerContext {
   readonly pod: PolicyPod;
   /** When a request to the policy was accepted last. */
   readonly firedMs?: number;
+  /** Returns the Checkpoints of the pod. Only for triggers that follow them. */
+  readonly checkpoints?: () => readonly CheckpointFact[];
   /** What jitter is computed from. Default: the UID of the pod. */
   readonly spreadBy?: string;
 }
@@ -120,6 +124,8 @@ export interface Trigger<S = never> {
    * @param containers names of those that the filter selects. Undefined: all
    */
   watch?(settings: S, pod: PolicyPod, containers: readonly string[] | undefined): PodWatch | string;
+  /** Whether it is due because of Checkpoints of the pod. */
+  readonly followsCheckpoints?: true;
   /** Returns the time up to which it is done, after it was due. Later ones are still due. */
   done(dueMs: number, nowMs: number): number;
 }
@@ -163,6 +169,10 @@ export interface ActionSubject {
   readonly withoutCheckpoint?: true;
   /** It creates no Checkpoint: spacing and backoff do not apply. It waits for an open Checkpoint of the pod. */
   readonly withoutSpacing?: true;
+  /** It is started as soon as it is due: the limits of Checkpoints do not delay it, nor does it count for them. */
+  readonly isImmediate?: true;
+  /** Returns why the action does nothing with these settings. Undefined: it can be executed. */
+  problem?(settings: never): string | undefined;
   /** Returns why no action of this kind can start now, while others can. Undefined: one can. */
   full?(nowMs: number): string | undefined;
 }

@@ -48,6 +48,8 @@ export interface PolicyPreview {
   /** Why the policy does nothing. */
   readonly problem?: PolicyProblem;
   readonly schedule: Schedule;
+  /** Field of `spec.action`. */
+  readonly action: string;
   /** What its action works on. Missing: pods. */
   readonly worksOn?: "Checkpoints" | "suspended workloads";
   /** All pods of its scope. None if it does not work on pods. */
@@ -74,6 +76,7 @@ export function previewPolicy(
     ...(problem && { problem }),
     ...(worksOn && { worksOn }),
     schedule: scheduleOf(policy, problem === undefined, nowMs),
+    action: Object.keys(policy.spec.action).join(),
     pods: inScope.map((pod) => {
       const failed = failedFilters(policy, pod, { nowMs, namespaceLabels: labelsOf(pod.namespace) });
       const { namespace, name } = pod;

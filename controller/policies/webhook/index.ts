@@ -60,7 +60,7 @@ export function policyWebhook(options: PolicyWebhookOptions): Webhook {
   };
   const receiver = new Receiver({
     policy: (key) => policies.get(key) ?? clusterPolicies.get(key),
-    keys: new Keys({ client, secrets: settings.secrets }),
+    keys: new Keys({ client, secrets: settings.secrets, setting: "install.policies.webhook.secrets" }),
     firings: new Firings(client),
     namespace,
     log,

@@ -19,6 +19,8 @@ export interface KeysOptions {
   readonly client: Pick<Client, "get">;
   /** Names of the Secrets that may be read. */
   readonly secrets: readonly string[];
+  /** Setting of the install that lists them. */
+  readonly setting: string;
 }
 
 interface Kept {
@@ -47,12 +49,10 @@ export class Keys {
   }
 
   private async read(namespace: string, name: string, key: string): Promise<readonly Buffer[]> {
-    const { client, secrets } = this.options;
+    const { client, secrets, setting } = this.options;
     const where = `Secret ${namespace}/${name}`;
     if (!secrets.includes(name))
-      throw new Error(
-        `${where}: install.policies.webhook.secrets does not list ${name}, but ${secrets.join(", ")}`,
-      );
+      throw new Error(`${where}: ${setting} does not list ${name}, but ${secrets.join(", ")}`);
     const data = await client.get(SECRET, { namespace, name }, { timeoutMs: READ_MS });
     if (data === undefined) throw new Error(`${where} does not exist`);
     const value = Object.hasOwn(data, key) ? data[key] : undefined;

@@ -38,7 +38,7 @@ export function secret(home: string, name: string, data: object, type = "Opaque"
 
 /** Returns the settings of the install, with the test double as the manager. */
 export function settingsOf(objects: readonly KubernetesObject[], url?: string): ControllerSettings {
-  const map = objects.find(({ metadata }) => metadata.name === "actions-controller-settings");
+  const map = objects.find(({ metadata }) => metadata.name.endsWith("-controller-settings"));
   const { "settings.json": text = "" } = (map?.["data"] ?? {}) as Record<string, string>;
   const read = readControllerSettings(text);
   if (read.problems) throw new Error("the settings cannot be read");

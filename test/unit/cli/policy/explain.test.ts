@@ -171,6 +171,31 @@ test.each<[string, object, object, string, string[]]>([
   expect(report.next).toEqual(next);
 });
 
+describe("a policy that notifies", () => {
+  const spec = {
+    trigger: { checkpointEnded: { outcomes: ["Failed"] } },
+    action: { notify: { destination: "ops" } },
+  };
+
+  test("reports pods, when a Checkpoint has ended", async () => {
+    policy(spec);
+    pod("web-0", "web");
+    const report = await explain("team-a");
+    expect(report).toMatchObject({ verdict: "scheduled", action: "notify", next: [] });
+    const text = policyReportText(report);
+    expect(text).toContain("CheckpointPolicy team-a/nightly reports pods when they are due");
+    expect(text).toContain("when a Checkpoint of a pod has ended, by spec.trigger.checkpointEnded");
+  });
+
+  test("waits while a notification is not delivered, and has no Checkpoints to look at", async () => {
+    policy(spec, { waiting: 1 });
+    pod("web-0", "web");
+    const report = await explain("team-a");
+    expect(policyReportText(report)).toContain("has notifications that are not delivered yet");
+    expect(report.next).toEqual([expect.stringContaining("get events -n team-a")]);
+  });
+});
+
 test("a policy whose last run is later than its last failure works again", async () => {
   const failure = {
     namespace: "team-a",

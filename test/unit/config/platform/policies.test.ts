@@ -137,6 +137,7 @@ const inFile = (spec: object) =>
     actions: ${JSON.stringify(ACTION_NAMES)}
     verify: {}
     webhook: { secrets: [hooks] }
+    notify: { destinations: [{ name: ops, url: "https://hooks.example.com", secret: { name: keys, key: ops } }] }
     checkpointPolicies:
       - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`);
 

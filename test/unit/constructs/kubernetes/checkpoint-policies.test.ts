@@ -1,22 +1,5 @@
 import { readControllerSettings } from "../../../../config/programs/controller";
-import { InvalidInputError, type InstallSpec } from "../../../../config";
-import { chart, synth, synthCriu } from "./support";
-
-/** Returns what the constructor of the chart reports. */
-function problems(install: InstallSpec): string {
-  try {
-    chart(install);
-  } catch (error) {
-    if (!(error instanceof InvalidInputError)) throw error;
-    return error.problems
-      .map(
-        ({ path, given, message, allowed }) =>
-          `${path.join(".")} ${given ?? ""} ${message}; ${allowed ?? ""}`,
-      )
-      .join("\n");
-  }
-  return "none";
-}
+import { chart, problems, synth, synthCriu } from "./support";
 
 const controller = { image: { repository: "registry.example.com/controller", tag: "1" } };
 const ON = { controller, checkpoints: { namespaces: ["team-a"] } };

@@ -1,5 +1,10 @@
 import { Testing } from "cdk8s";
-import type { CedanaEngineSpec, CriuEngineSpec, InstallSpec } from "../../../../config";
+import {
+  InvalidInputError,
+  type CedanaEngineSpec,
+  type CriuEngineSpec,
+  type InstallSpec,
+} from "../../../../config";
 import { CedanaChart } from "../../../../stacks/kubernetes";
 
 export const ENGINE: CedanaEngineSpec = {
@@ -71,4 +76,20 @@ export function synthCriu(
   engine: Partial<CriuEngineSpec> = {},
 ): KubernetesObject[] {
   return chartCriu(install, engine).toJson() as KubernetesObject[];
+}
+
+/** Returns the problems that the constructor of the chart reports, one a line. */
+export function problems(install: InstallSpec): string {
+  try {
+    chart(install);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return error.problems
+      .map(
+        ({ path, given, message, allowed }) =>
+          `${path.join(".")} ${given ?? ""} ${message}; ${allowed ?? ""}`,
+      )
+      .join("\n");
+  }
+  return "none";
 }

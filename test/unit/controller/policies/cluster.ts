@@ -18,9 +18,13 @@ export interface CreatedCheckpoint {
 export class PolicyCluster {
   readonly api = new FakeApi();
   readonly events: EventInput[] = [];
+  /** Lines of the log. */
+  readonly lines: object[] = [];
+  /** Of the controller that started last. */
+  metrics = new Metrics();
   private readonly stops: AbortController[] = [];
 
-  constructor(private readonly options: Pick<PolicyOptions, "settings" | "tables">) {
+  constructor(private readonly options: Pick<PolicyOptions, "settings" | "tables" | "send">) {
     this.put("/api/v1/namespaces", { metadata: { name: "team-a" } });
   }
 
@@ -28,7 +32,9 @@ export class PolicyCluster {
   start(): () => void {
     const stop = new AbortController();
     this.stops.push(stop);
-    const runtime = runtimeOn(this.api, { events: this.events, metrics: new Metrics() });
+    const { events, lines } = this;
+    this.metrics = new Metrics();
+    const runtime = runtimeOn(this.api, { events, lines, metrics: this.metrics });
     const checkpoints = { namespaces: "all" as const, maxPerNode: 10 };
     void lead(runtime, policyControllers({ ...runtime, ...this.options, checkpoints }), stop.signal);
     return () => stop.abort();
