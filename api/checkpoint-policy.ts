@@ -120,7 +120,7 @@ const status = object("Current state of the policy.", {
   conditions: optional(conditions<CheckpointConditionType | ToolConditionType, PolicyReason>()),
   lastRunTime: optional(
     time(
-      "When the last Checkpoint was requested; with deleteCheckpoints, when the last completed run began.",
+      "When the last Checkpoint was requested; with notify, when the last notification began; with deleteCheckpoints, when the last completed run began.",
     ),
   ),
   nextRunTime: optional(
@@ -128,7 +128,11 @@ const status = object("Current state of the policy.", {
   ),
   matchedPods: optional(count("Number of pods that match, regardless of minRunningSeconds.")),
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
-  waiting: optional(count("Number of pods that are due, and wait for the limits.")),
+  waiting: optional(
+    count(
+      "Number of pods that are due, and wait for the limits. With notify, of notifications that are not delivered yet.",
+    ),
+  ),
   lastVerified: optional(policyLastVerified),
   retention: optional(retention),
   firings: optional(firings),

@@ -1,5 +1,5 @@
 import type { PolicySpec } from "../../api";
-import { derived, described, dnsLabel, pattern, PORT, rule, shape } from "../schema";
+import { derived, described, dnsLabel, httpsUrl, pattern, rule, shape } from "../schema";
 import { printable, type Problem } from "../schema/problem";
 import * as v from "../schema/valibot";
 import { secretRef } from "../secret";
@@ -7,16 +7,8 @@ import { secretRef } from "../secret";
 /** Most destinations of an install. Each has its own queue. */
 const MAX_DESTINATIONS = 20;
 
-const HOST = "(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\\[[0-9A-Fa-f:.]{2,45}\\])";
-
 const url = v.pipe(
-  pattern(new RegExp(`^https://${HOST}(?::${PORT})?(?:/[^\\s?#@]*)?$`), {
-    code: "invalid-url",
-    message: "is not a URL of a destination",
-    allowed:
-      "https://<host>[:<port>][/<path>], without user, query and fragment: they could contain a secret",
-    secret: true,
-  }),
+  httpsUrl(true),
   rule<string>({
     code: "refused-address",
     test: (text) =>

@@ -1,5 +1,6 @@
 /** String formats that several schemas share. The patterns are those of the services. */
-import { pattern } from "./rule";
+import { pattern, rule } from "./rule";
+import * as v from "./valibot";
 
 /** Matches an Amazon Resource Name of any service in any partition. */
 export const arn = pattern(/^arn:aws[a-zA-Z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|aws)?:.+$/, {
@@ -39,6 +40,38 @@ export const region = pattern(/^(?!us-iso|eu-iso)[a-z]{2,3}(-[a-z]+)+-\d$/, {
   message: "is not an AWS region that this toolkit supports",
   allowed: "a region of the partitions aws, aws-cn or aws-us-gov, such as eu-west-1",
 });
+
+const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
+
+/**
+ * Returns the schema of an https:// URL. A user or password is rejected, because it would be written to the output.
+ * @param isSecret whether a problem must not repeat the value, as a query can have a token
+ */
+export function httpsUrl(isSecret = false): v.GenericSchema<string> {
+  const secret = isSecret ? { secret: true } : {};
+  return v.pipe(
+    pattern(HTTPS_URL, {
+      code: "invalid-https-url",
+      message: "is not an https:// URL",
+      allowed: "https://<host>[/<path>], without user, query or fragment",
+      ...secret,
+    }),
+    rule<string>({
+      code: "invalid-https-url",
+      test: (value) => !HTTPS_URL.test(value) || value.includes("@") || URL.canParse(value),
+      message: "has an invalid host or port",
+      allowed: "https://<host>[:<port>][/<path>]",
+      ...secret,
+    }),
+    rule<string>({
+      code: "secret-in-plain-text",
+      test: (value) => !value.includes("@"),
+      message: "contains a user or password",
+      allowed: "https://<host>[/<path>]",
+      secret: true,
+    }),
+  );
+}
 
 /** Pattern of a TCP port. */
 export const PORT = "(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])";

@@ -7,6 +7,7 @@ export {
   directory,
   dnsLabel,
   dnsSubdomain,
+  httpsUrl,
   labelKey,
   labelValue,
   region,

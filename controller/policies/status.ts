@@ -98,7 +98,7 @@ function reasonOf(
       : []),
     ...(unwatched ? [`never due for ${unwatched.pods} of them, such as ${unwatched.example}`] : []),
     ...(isWatching && readings ? [readings.message] : []),
-    ...(cause === undefined ? [] : [`${count} notifications wait, after a failed attempt: ${cause}`]),
+    ...(cause === undefined ? [] : [`notifications that wait after a failed attempt: ${count}; ${cause}`]),
   ];
   return ["Scheduled", [scheduled, ...notes].join("; ").slice(0, MAX_MESSAGE)];
 }

@@ -4,12 +4,12 @@ import {
   derived,
   described,
   dnsSubdomain,
+  httpsUrl,
   integer,
   labelKey,
   labelValue,
   pattern,
   region,
-  rule,
   mapping,
   oneOf,
   shape,
@@ -25,29 +25,6 @@ import {
   managerSchema,
   runtimeClassSchema,
 } from "./components";
-
-/** Matches an https:// URL. A user or password is rejected, because it would be written to the output. */
-const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
-const httpsUrl = v.pipe(
-  pattern(HTTPS_URL, {
-    code: "invalid-https-url",
-    message: "is not an https:// URL",
-    allowed: "https://<host>[/<path>], without user, query or fragment",
-  }),
-  rule<string>({
-    code: "invalid-https-url",
-    test: (value) => !HTTPS_URL.test(value) || value.includes("@") || URL.canParse(value),
-    message: "has an invalid host or port",
-    allowed: "https://<host>[:<port>][/<path>]",
-  }),
-  rule<string>({
-    code: "secret-in-plain-text",
-    test: (value) => !value.includes("@"),
-    message: "contains a user or password",
-    allowed: "https://<host>[/<path>]",
-    secret: true,
-  }),
-);
 
 const absolutePath = pattern(/^\/([^\s/:]+(\/[^\s/:]+)*)?$/, {
   code: "invalid-path",
@@ -115,7 +92,7 @@ const cedanaEngine = shape({
     }),
     "Id of the cluster on the Cedana platform.",
   ),
-  url: described(httpsUrl, "URL of the Cedana platform, such as https://sandbox.cedana.ai."),
+  url: described(httpsUrl(), "URL of the Cedana platform, such as https://sandbox.cedana.ai."),
   runtime: described(
     v.optional(v.picklist(RUNTIMES), "containerd"),
     "Container runtime of the nodes. Settings that the agent does not support on this runtime are rejected.",
@@ -144,7 +121,7 @@ const cedanaEngine = shape({
     "Whether the daemon may listen on addresses other than loopback. It has no authentication: every client is root on the node.",
   ),
   sqsQueueUrl: described(
-    v.optional(oneOf([v.literal(""), httpsUrl]), ""),
+    v.optional(oneOf([v.literal(""), httpsUrl()]), ""),
     "URL of the interruption queue that the manager reads.",
   ),
   checkpointDir: described(

@@ -45,13 +45,14 @@ export function alarmsRule(
 }
 
 function alarmsOf(install: ResolvedInstall, settings: ControllerSettings): readonly Alarm[] {
-  const { gate, checkpoints, restore } = settings;
+  const { gate, checkpoints, restore, policies } = settings;
   const requests = checkpointsOf(install);
   return [
     leaderMissing(settings),
     ...(gate ? [nodeWaits(gate.failOpenAfterSeconds)] : []),
     ...(requests ? checkpointAlarms(requests.timeoutSeconds) : []),
     ...(policiesOf(install) ? POLICY_ALARMS : []),
+    ...(policies && policies.notify ? [NOTIFICATIONS_FAIL] : []),
     ...(restore ? [RESTORES_LOST] : []),
     // Only an engine with agents of this toolkit has their reports.
     ...(checkpoints && "agent" in checkpoints ? [nodeCannotStore(checkpoints.agent.namespace)] : []),
@@ -137,6 +138,17 @@ const POLICY_ALARMS: readonly Alarm[] = [
     },
   },
 ];
+
+const NOTIFICATIONS_FAIL: Alarm = {
+  alert: "CedanaNotificationsFail",
+  expr: `sum by (destination) (increase(cedana_notifications_total{outcome="failed"}[${RANGE}])) > 0`,
+  labels: { severity: "warning" },
+  annotations: {
+    summary: "Notifications of policies do not reach the destination {{ $labels.destination }}",
+    description:
+      'The receiver was not reached before deadlineSeconds, rejected them, or too many wait. The log of the controller has the cause: lines "notification not delivered"',
+  },
+};
 
 /** Returns the expression with another label `reason`. */
 function because(reason: string, expression: string): string {

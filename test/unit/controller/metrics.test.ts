@@ -16,7 +16,13 @@ const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
 const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
 
 /** With the actions that have follow-ups. */
-const POLICIES = { actions: [...ACTION_NAMES], webhook: {} };
+const POLICIES = {
+  actions: [...ACTION_NAMES],
+  webhook: {},
+  notify: {
+    destinations: [{ name: "ops", url: "https://hooks.example.com", secret: { name: "keys", key: "ops" } }],
+  },
+};
 
 let text: string;
 let names: readonly string[];
@@ -132,6 +138,7 @@ test("the alarms use metrics and values of labels that exist from the start", ()
     "CedanaCheckpointsWait",
     "CedanaPoliciesFail",
     "CedanaPoliciesWait",
+    "CedanaNotificationsFail",
     "CedanaRestoresLost",
     "CedanaNodeCannotStore",
   ]);

@@ -79,18 +79,26 @@ test.each<[string, object, string]>([
     { actions, notify: { destinations: [ops, ops] } },
     'policies.notify.destinations.1.name "ops" is the name of an earlier destination',
   ],
-  ["plain HTTP", at({ url: "http://hooks.example.com" }), "policies.notify.destinations.0.url  is not a URL"],
+  [
+    "plain HTTP",
+    at({ url: "http://hooks.example.com" }),
+    "policies.notify.destinations.0.url  is not an https:// URL",
+  ],
   [
     "a user",
     at({ url: "https://u:p@hooks.example.com" }),
-    "policies.notify.destinations.0.url  is not a URL",
+    "policies.notify.destinations.0.url  contains a user or password",
   ],
   [
     "a query",
     at({ url: "https://hooks.example.com/?t=x" }),
-    "policies.notify.destinations.0.url  is not a URL",
+    "policies.notify.destinations.0.url  is not an https:// URL",
   ],
-  ["another port", at({ url: "https://hooks.example.com:0/" }), "policies.notify.destinations.0.url  is not"],
+  [
+    "another port",
+    at({ url: "https://hooks.example.com:65536/" }),
+    "policies.notify.destinations.0.url  has an invalid host or port",
+  ],
   ...["169.254.169.254", "127.0.0.1:8443", "localhost", "LOCALHOST:80", "[::1]", "[fe80::1]"].map(
     (host): [string, object, string] => [
       `the address ${host}`,

@@ -111,7 +111,7 @@ test("a receiver that is down gets the same request with growing delays, until t
   await seconds(120);
   expect(await statusOf("p")).toMatchObject({ waiting: 1, inFlight: 0 });
   expect((await statusOf("p")).conditions?.[0]?.message).toContain(
-    "1 notifications wait, after a failed attempt: destination ops: HTTP 500",
+    "notifications that wait after a failed attempt: 1; destination ops: HTTP 500",
   );
   await seconds(600);
   expect(new Set(cluster.sent.map(({ id }) => id)).size).toBe(1);
