@@ -81,9 +81,12 @@ export class Deliveries {
     const { destination, pending, send, log, isCurrent, attempted } = this.options;
     const delivery = this.waiting.get(key);
     if (!delivery) return undefined;
-    const { policy, pod, id, backoff } = delivery;
+    const { policy, pod, id, backoff, deadlineMs } = delivery;
     if (!isCurrent(policy)) return this.end(key, delivery, { outcome: "canceled" });
-    const pauseMs = this.pausedUntilMs - Date.now();
+    const nowMs = Date.now();
+    // It waited for earlier ones.
+    if (nowMs >= deadlineMs) return this.later(key, delivery, 0);
+    const pauseMs = this.pausedUntilMs - nowMs;
     if (pauseMs > 0) return this.later(key, delivery, pauseMs + SPREAD_MS * Math.random());
     let result: Attempt;
     try {
@@ -123,7 +126,8 @@ export class Deliveries {
   private later(key: string, delivery: Waiting, delayMs: number): { requeueAfterMs: number } | undefined {
     const { policy, attempts, deadlineMs } = delivery;
     if (Date.now() + delayMs < deadlineMs) return { requeueAfterMs: delayMs };
-    const cause = this.options.pending.of(policy.uid).cause ?? "its destination wants no requests now";
+    const cause =
+      this.options.pending.of(policy.uid).cause ?? "the destination did not take others in this time";
     return this.end(key, delivery, {
       outcome: "failed",
       reason: "NotificationNotDelivered",

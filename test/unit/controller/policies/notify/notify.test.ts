@@ -143,6 +143,27 @@ test("a receiver that is down gets the same request with growing delays, until t
   expect(JSON.stringify(cluster.lines)).toContain("10.9.8.7");
 });
 
+test("nothing is sent after the deadline, also what waited for a slow receiver", async () => {
+  cluster.respond = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    return DOWN;
+  };
+  cluster.policy("p", { ...onRequest, deadlineSeconds: 30 });
+  const names = Array.from({ length: 30 }, (_, index) => `web-${index}`);
+  for (const name of names) cluster.pod(name);
+  cluster.start();
+  await seconds(1);
+  for (const name of names) cluster.request(name);
+  await seconds(120);
+  const { length } = cluster.sent;
+  expect(length).toBeGreaterThanOrEqual(8);
+  expect(length).toBeLessThan(30);
+  const deadlineMs = Date.parse("2026-11-27T12:00:31Z");
+  expect(cluster.sent.filter(({ atMs }) => atMs > deadlineMs)).toEqual([]);
+  expect(await cluster.ended("failed")).toBe(30);
+  expect(JSON.stringify(cluster.lines)).toContain("after 0 attempts: destination ops: HTTP 500");
+});
+
 test("Retry-After postpones all requests to the destination, and none to others", async () => {
   const busy = { is: "failed", cause: "HTTP 429", retryAfterMs: 120_000 } as const;
   cluster.respond = ({ to }) =>
