@@ -74,7 +74,7 @@ test("names what a time zone is, instead of a pattern", () => {
     `\n    checkpointPolicies:${policy('{ heartbeat: { cron: "0 3 * * *", timeZone: "+05:00" } }')}`,
   );
   expect(line).toContain(
-    'given: "+05:00"; allowed: a name of the IANA database, such as Europe/Berlin or UTC',
+    'given: "+05:00"; allowed: a name of the IANA database in its upper and lower case, such as Europe/Berlin or UTC',
   );
 });
 
