@@ -3,7 +3,7 @@ import { parseAllDocuments } from "yaml";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, type PolicySpec } from "../../api";
 import { checkPolicy, checkpointsOf } from "../../config/install";
 import { formatProblem } from "../../config/schema";
-import type { Policy, PolicyPod } from "../../controller/policies/preview";
+import type { PodObject, Policy, PolicyPod } from "../../controller/policies/preview";
 import { NAMESPACE, POLICY_POD } from "../../controller/policies/preview";
 import type { Client, Json } from "../../kube/client";
 import { CommandError, EXIT } from "../errors";
@@ -132,14 +132,20 @@ export function readPods(file: string): Cluster {
   const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
   const pods = ofKind("Pod").map((pod) => POLICY_POD.project(completed(pod)));
   if (pods.length === 0)
-    throw new CommandError(`${file}: has no pod; create it by kubectl get pods -A -o yaml`, EXIT.badInput);
+    throw new CommandError(
+      `${file}: has no pod; create it by kubectl get pods,namespaces -A -o yaml`,
+      EXIT.badInput,
+    );
   const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(completed(one)));
-  // As the controller, which evaluates no pod that verifies a Checkpoint.
-  const evaluated = pods.filter(({ isSandbox }) => !isSandbox).map(({ pod }) => pod);
   return {
-    pods: evaluated,
+    pods: evaluated(pods),
     labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
   };
+}
+
+/** Returns the pods that the controller evaluates: none that ends or verifies a Checkpoint. */
+function evaluated(pods: readonly PodObject[]): readonly PolicyPod[] {
+  return pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod);
 }
 
 /** Returns the object with the metadata that each stored one has. */
@@ -158,7 +164,7 @@ export async function listPods(client: Client, namespace: string | undefined): P
     client.list(NAMESPACE),
   ]);
   return {
-    pods: pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod),
+    pods: evaluated(pods),
     labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
   };
 }
