@@ -136,7 +136,7 @@ const status = object("Current state of the policy.", {
   retention: optional(retention),
   firings: optional(firings),
   lastFailures: optional(
-    list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
+    list(`The last ${MAX_FAILURES} failures, newest first: the last one of each pod and reason.`, failure, {
       maxItems: MAX_FAILURES,
       merge: "atomic",
     }),
