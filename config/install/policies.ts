@@ -152,7 +152,9 @@ export function checkPolicy(
     readonly namespace?: string;
   };
   const given = (checked.problems ? input : resolved) as Partial<PolicySpec>;
-  const problems = [...(checked.problems ?? []), ...checkExpression({ filter: given.filter })];
+  const found = checked.problems ?? [];
+  const hasExpression = found.some(({ path }) => path[0] === "filter" && path[1] === "expression");
+  const problems = [...found, ...(hasExpression ? [] : checkExpression({ filter: given.filter }))];
   if (problems.length > 0)
     return {
       problems: problems.flatMap((problem) => {

@@ -169,6 +169,9 @@ test("an expression that is invalid is reported together with the other problems
   expect(stderr).toContain("spec.trigger.heartbeat  breaks a rule of its kind: cron must have five fields");
   expect(stderr).toContain("spec.filter.expression  is not a CEL expression over pod: character 10");
   expect(status).toBe(2);
+  give("policies.yaml", NIGHTLY.replace("pod.spec.priorityClassName == 'batch'", "true == ".repeat(200)));
+  const long = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(long.stderr.match(/spec.filter.expression/g)).toHaveLength(1);
 });
 
 test.each<[string, string, string | undefined, string]>([
