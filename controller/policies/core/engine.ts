@@ -32,8 +32,7 @@ export class PolicyEngine {
   /** What must be watched on the nodes. */
   readonly watches = new Watches();
   private readonly changed = new Set<string>();
-  /** Due since the last `advance`, and without limits. */
-  private readonly immediate: Run[] = [];
+  private readonly immediate: Run[] = []; // Due since the last `advance`, and without limits.
   private readonly policyRuns = new PolicyRuns();
   private started = false;
 
@@ -248,8 +247,8 @@ export class PolicyEngine {
   /** Schedules the pod of a Checkpoint that has ended, by the policies that follow it. */
   private follow({ podUID = "" }: CheckpointFact): void {
     const pod = this.pods.get(podUID);
-    if (!pod) return;
-    for (const state of this.policies.for(pod.namespace)) if (state.checkpointEnded(pod)) this.refresh(state);
+    for (const state of pod ? this.policies.for(pod.namespace) : [])
+      if (pod && state.checkpointEnded(pod)) this.refresh(state);
   }
 
   private tickPolicy(state: PolicyState, nowMs: number): void {
@@ -310,6 +309,8 @@ export class PolicyEngine {
     if (newest && freeMs > nowMs) {
       // A request is for the state at its time, which an earlier Checkpoint does not have.
       const isCovered =
+        newest.state === "completed" &&
+        newest.podUID === pod.uid &&
         !state.subject.needsOwn &&
         newest.policyUID !== policy.uid &&
         (!state.isRequest || newest.createdMs >= dueMs);
