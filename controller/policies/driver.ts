@@ -314,10 +314,12 @@ export class PolicyDriver {
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     const crossings = this.crossingsOf(pod);
-    this.engine.setPod(
-      { ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}), ...(crossings && { crossings }) },
-      nowMs,
-    );
+    const more = {
+      ...(Number.isFinite(requestedMs) ? { requestedMs } : {}),
+      ...(crossings && { crossings }),
+    };
+    // Most pods have neither: a copy of each would need as much memory as the cache.
+    this.engine.setPod(Object.keys(more).length === 0 ? pod : { ...pod, ...more }, nowMs);
   }
 
   /** Returns the crossings that the pod's own node reports. */
