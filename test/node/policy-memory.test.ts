@@ -181,7 +181,7 @@ test("prints how long after a real crossing the Checkpoint is created, for ten c
     });
     const text = delays.map((ms) => (ms / 1000).toFixed(2)).join(", ");
     console.log(
-      `memory: from the crossing in the cgroup to the Checkpoint on the API server, s: ${text}; clocks of one machine`,
+      `memory: from the crossing in the cgroup to the Checkpoint on the API server, s: ${text}; by the clocks of the node and of this machine`,
     );
     expect(delays).toHaveLength(CROSSINGS);
     expect(delays.filter(Number.isNaN)).toEqual([]);

@@ -26,11 +26,10 @@ const interner = new Interner();
 
 /** Returns the watch with what others have, too, as one value: there is one for each watched pod of a cluster. */
 function shared(watch: MemoryWatch): MemoryWatch {
-  const thresholds = interner.strings(watch.thresholds as unknown as Json);
   return {
     ...watch,
     policyUID: interner.text(watch.policyUID),
-    thresholds: interner.value(thresholds) as unknown as MemoryWatch["thresholds"],
+    thresholds: interner.value(interner.strings(watch.thresholds)),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { MemoryTrigger } from "../../../api";
 import { quantityBytes } from "../../../config/schema";
-import { Interner, type Json } from "../../../kube";
+import { Interner } from "../../../kube";
 import type { PodWatch, PolicyPod, Trigger } from "../core/types";
 
 /** Part of the threshold below which it is re-armed, if the policy sets none. */
@@ -28,7 +28,7 @@ const interner = new Interner();
 
 /** Returns one value for all equal ones: the pods of a workload have the same. */
 function shared(thresholds: PodWatch["thresholds"]): PodWatch["thresholds"] {
-  return interner.value(thresholds as unknown as Json) as unknown as PodWatch["thresholds"];
+  return interner.value(thresholds);
 }
 
 function ofLimits(
