@@ -32,7 +32,8 @@ export class PolicyEngine {
   /** What must be watched on the nodes. */
   readonly watches = new Watches();
   private readonly changed = new Set<string>();
-  private readonly immediate: Run[] = []; // Due since the last `advance`, and without limits.
+  /** Due since the last `advance`, and without limits. */
+  private readonly immediate: Run[] = [];
   private readonly policyRuns = new PolicyRuns();
   private started = false;
 
@@ -50,7 +51,16 @@ export class PolicyEngine {
 
   /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
   start(nowMs: number): void {
-    for (const state of this.policies.all()) this.match(state, nowMs);
+    const steps = this.starting(() => nowMs);
+    while (steps.next().done !== true);
+  }
+
+  /** Does it in steps, one for each policy, between which everything may change. */
+  *starting(now: () => number): Generator<void> {
+    for (const state of this.policies.all()) {
+      this.match(state, now());
+      yield;
+    }
     this.started = true;
   }
 
@@ -79,11 +89,8 @@ export class PolicyEngine {
 
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
     this.namespaces.set(name, labels);
-    if (!this.started) return;
-    for (const uid of this.pods.uids(name)) {
-      const pod = this.pods.get(uid);
-      if (pod) for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
-    }
+    for (const pod of this.pods.of(name))
+      for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
   }
 
   removeNamespace(name: string): void {
@@ -92,7 +99,6 @@ export class PolicyEngine {
 
   setPod(pod: PolicyPod, nowMs: number): void {
     const isNew = this.pods.set(pod);
-    if (!this.started) return;
     for (const state of this.policies.for(pod.namespace)) this.place(state, pod, nowMs, isNew);
   }
 
@@ -107,9 +113,11 @@ export class PolicyEngine {
     const wasOpen = this.slots.has(fact.key);
     const pod = this.slots.set(fact);
     if (pod !== undefined) this.waiting.free(pod);
-    if (fact.state !== "open" && this.started) this.follow(fact);
+    if (fact.state !== "open" && this.started)
+      for (const followed of this.policies.following(this.pods.get(fact.podUID ?? "")))
+        this.refresh(followed);
     const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);
-    if (!state || !this.started) return;
+    if (!state?.isEvaluated) return;
     this.changed.add(state.policy.uid);
     if (wasOpen && fact.state === "failed")
       this.failure(state, fact.pod, fact.endedMs ?? fact.createdMs, fact);
@@ -244,13 +252,6 @@ export class PolicyEngine {
     this.report("started", state, pod, dueMs);
   }
 
-  /** Schedules the pod of a Checkpoint that has ended, by the policies that follow it. */
-  private follow({ podUID = "" }: CheckpointFact): void {
-    const pod = this.pods.get(podUID);
-    for (const state of pod ? this.policies.for(pod.namespace) : [])
-      if (pod && state.checkpointEnded(pod)) this.refresh(state);
-  }
-
   private tickPolicy(state: PolicyState, nowMs: number): void {
     const { policy, triggerName, queue } = state;
     const dueMs = queue.firstMs ?? nowMs;
@@ -361,21 +362,19 @@ export class PolicyEngine {
 
   private match(state: PolicyState, nowMs: number): void {
     const { namespace } = state.policy;
+    state.isEvaluated = true;
     if (state.subject.of === "policy") {
       this.policyRuns.place(state, nowMs, !this.started);
       return this.refresh(state);
     }
-    for (const uid of this.pods.uids(namespace)) {
-      const pod = this.pods.get(uid);
-      if (pod) this.place(state, pod, nowMs, !this.started);
-    }
+    for (const pod of this.pods.of(namespace)) this.place(state, pod, nowMs, !this.started);
     this.refresh(state);
   }
 
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
     const { policy, isRequest, filterErrors } = state;
-    if (state.subject.of === "policy") return;
+    if (state.subject.of === "policy" || !state.isEvaluated) return;
     const errorBefore = filterErrors.get(pod.uid);
     const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
     if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);

@@ -1,3 +1,4 @@
+import type { PolicyPod } from "./types";
 import type { PolicyState } from "./policy-state";
 
 /** The policies, by UID and by the namespace whose objects they select. */
@@ -47,5 +48,10 @@ export class PolicyRegistry {
   keyOf(uid: string): string | undefined {
     const policy = this.states.get(uid)?.policy;
     return policy && (policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`);
+  }
+
+  /** Schedules a pod whose Checkpoint has ended. @returns the policies that follow its Checkpoints */
+  following(pod: PolicyPod | undefined): readonly PolicyState[] {
+    return pod ? [...this.for(pod.namespace)].filter((state) => state.checkpointEnded(pod)) : [];
   }
 }
