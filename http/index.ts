@@ -1,6 +1,7 @@
 /** HTTP for all clients of this project: one exchange, which reports whether a failed request was sent. */
 export { Deadline } from "./deadline";
 export { messageOf, NoResponseError, RequestBodyError, type Outcome } from "./errors";
+export { retryAfterMs } from "./retry-after";
 export {
   exchange,
   open,

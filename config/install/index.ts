@@ -21,6 +21,7 @@ export {
   type PoliciesOf,
 } from "./policies";
 export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
+export { compareSeconds, DRIFT_MODES, HEARTBEAT_UNITS } from "./policy-platform";
 export { ACTION_NAMES, DEFAULT_ACTIONS, enabledActions, type ActionName } from "./policy-actions";
 export { servedNames } from "./served-names";
 export { agentNamespace, commonLabels, imageReference, namesOf, selectorLabels } from "./names";

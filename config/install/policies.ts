@@ -10,6 +10,7 @@ import {
 import { compilePodExpression, formatExpressionProblem } from "../cel";
 import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { checkAction, policyActionsSchema } from "./policy-actions";
+import { checkExecutor, policyPlatformSchema } from "./policy-platform";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
@@ -72,6 +73,10 @@ export const policiesSchema = shape({
     v.optional(oneOf([v.literal(false), policyWebhookSchema]), false),
     "Server of the trigger webhook, with the certificate of the restore webhook. {} enables it. false: no server.",
   ),
+  platform: described(
+    v.optional(oneOf([v.literal(false), policyPlatformSchema]), false),
+    "Copies of policies with executor Platform in Cedana's platform, which executes them. Only with the engine cedana. false: no copies, and the controller has no token of the platform.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -90,7 +95,7 @@ export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook, platform }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   const common = (policy: NamedPolicy, earlier: readonly NamedPolicy[]): Problem[] => [
@@ -106,6 +111,7 @@ export function checkPolicies(
         ["checkpointPolicies", index],
         [
           ...checkNamespace(["namespace"], policy.namespace, namespaces),
+          ...checkExecutor(policy, platform),
           ...common(
             policy,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),

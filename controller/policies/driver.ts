@@ -47,6 +47,8 @@ export interface DriverOptions extends Omit<
   readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
+  /** Whether another program executes a policy. Default: none does. */
+  readonly isElsewhere?: (policy: PolicyObject) => boolean;
   /** Called with each node on which other pods must be watched. */
   readonly watchesChanged: (nodeName: string) => void;
   /** Namespace of the NodeMemoryWatches. */
@@ -282,6 +284,12 @@ export class PolicyDriver {
     return found && { action: found.entry, settings: found.settings };
   }
 
+  /** Looks again at who executes a policy. */
+  executorChanged(object: PolicyObject): void {
+    this.setPolicy(object, Date.now());
+    this.wake();
+  }
+
   private setPolicy(object: PolicyObject, nowMs: number): void {
     const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
     const known: KnownStatus = {
@@ -289,7 +297,8 @@ export class PolicyDriver {
       ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
-    if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);
+    if (object.metadata.deletionTimestamp !== undefined || this.options.isElsewhere?.(object))
+      this.engine.removePolicy(object.metadata.uid);
     else this.engine.setPolicy(toPolicy(object, nowMs), nowMs, known);
   }
 

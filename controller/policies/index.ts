@@ -8,6 +8,7 @@ import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
 import { followUpController } from "./follow-ups";
+import { elsewheres, elsewhereStatus, type PlatformPolicies } from "./platform";
 import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
@@ -36,6 +37,8 @@ export interface PolicyOptions extends Runtime {
   readonly checkpoints: Pick<CheckpointSettings, "namespaces" | "maxPerNode">;
   /** Verifies Checkpoints. Default: the action `verify` is not enabled. */
   readonly verification?: Verification | undefined;
+  /** Platform in which policies are mirrored. Default: by HTTP, as the settings say. */
+  readonly platform?: PlatformPolicies;
   /** Default: those of this directory. */
   readonly tables?: {
     readonly triggers?: typeof TRIGGERS;
@@ -83,7 +86,19 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
-  const driver = new PolicyDriver({
+  const enqueue = (key: string) =>
+    builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now());
+  const platform = elsewheres({
+    ...options,
+    settings: settings.platform || undefined,
+    policies,
+    changed: (key) => {
+      const object = policies.get(key);
+      if (object) driver.executorChanged(object);
+      enqueue(key);
+    },
+  });
+  const driver: PolicyDriver = new PolicyDriver({
     triggers,
     filters,
     actions,
@@ -96,7 +111,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
     watchNamespace: settings.memory.namespace,
     watchesChanged: (nodeName) => watches.changed(nodeName),
-    changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
+    isElsewhere: (object) => platform.isElsewhere(object),
+    changed: enqueue,
   });
   const watches = new WatchController({
     namespace: settings.memory.namespace,
@@ -138,26 +154,31 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
       caches.checkpoints,
       ...caches.workloads,
       ...caches.suspended,
+      ...platform.sources,
     )
     .reconcile(
       async (key, signal) => {
         const object = objectOf(key);
         const view = object && driver.view(object.metadata.uid);
-        if (!object || !view) return void writtenMs.delete(key);
+        const isElsewhere = object !== undefined && platform.isElsewhere(object);
+        if (!object || (!view && !isElsewhere)) return void writtenMs.delete(key);
         const nowMs = Date.now();
-        const spacingMs = view.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const spacingMs = view?.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
         const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
         if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
           return { requeueAfterMs: waitMs };
         // That an agent does not report is no change of any object.
-        const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
+        const again = view?.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
         const { uid } = object.metadata;
         const more = {
           readings: readings.problem(nowMs),
           ofAction: driver.actionStatus(uid, nowMs),
           lastVerified: verification?.lastOf(uid),
         };
-        const status = statusOf(object, view, more, nowMs);
+        const status =
+          isElsewhere || !view
+            ? elsewhereStatus(object, platform.elsewhere(object, nowMs), nowMs)
+            : statusOf(object, view, more, nowMs);
         if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
@@ -168,11 +189,13 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         start: () => {
           driver.start();
           readings.start();
+          platform.start();
         },
         background: async (signal) => {
           await Promise.all([
             driver.run(signal),
             watches.controller.lead(signal),
+            platform.run(signal),
             settings.memory.readings === "metrics-server" ? reader.run(signal) : undefined,
           ]);
         },

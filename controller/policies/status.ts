@@ -61,6 +61,11 @@ export function statusOf(
         }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
+  return changedStatus(status, next);
+}
+
+/** Returns the status to write; undefined if the object has it already. */
+export function changedStatus(status: PolicyStatus, next: PolicyStatus): PolicyStatus | undefined {
   // The replicas that accept requests write them, with another field manager.
   const { firings: _, ...own } = status;
   return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;

@@ -2,6 +2,7 @@
 export {
   controllerSettings,
   HASH_ANNOTATION,
+  PLATFORM_TOKEN,
   POLICY_PORT_NAME,
   POLICY_WEBHOOK_PORT,
   WEBHOOK_PORT,
@@ -13,6 +14,7 @@ export {
   type CheckpointSettings,
   type ControllerSettings,
   type GateSettings,
+  type PolicyPlatformSettings,
   type PolicySettings,
   type PolicyWebhookSettings,
   type RestoreSettings,

@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import { AUTOMATION_GROUP, CLUSTER_NAMESPACE, NODE_MEMORY_WATCH } from "../../../api";
-import { memoryReadingsOf, restoreOf } from "../../../config/engines";
+import { memoryReadingsOf, platformOf, restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -228,7 +228,23 @@ function policies({ engine, install }: EngineInput): NamespacedGrant[] {
           },
         ]
       : []),
+    ...(platformOf(engine, install) ? [platformRecord(install)] : []),
   ];
+}
+
+/** Ids of the copies in the platform. Kubernetes cannot limit `create` to a name: a policy does. */
+function platformRecord(install: ResolvedInstall): NamespacedGrant {
+  const { controllerPlatformPolicies: name, platformPolicies } = namesOf(install);
+  const configMaps = { apiGroups: [""], resources: ["configmaps"] };
+  return {
+    id: "platform-policies",
+    name,
+    namespaces: [install.namespace],
+    rules: [
+      { ...configMaps, verbs: ["create"] },
+      { ...configMaps, resourceNames: [platformPolicies], verbs: [...FOLLOW, "patch"] },
+    ],
+  };
 }
 
 /** Returns the permissions of the actions that `install.policies.actions` enables. */
