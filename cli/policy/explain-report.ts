@@ -10,6 +10,8 @@ import { podText, scheduleText } from "./text";
  * - `noPods`: no pod matches
  * - `suspended`: `spec.suspend` is true
  * - `invalid`: the trigger or the filter cannot be evaluated, or the controller reports the condition `Failed`
+ * - `mirrored`: Cedana's platform executes it, or is about to
+ * - `notMirrored`: Cedana's platform does not execute it as it is written
  * - `unobserved`: the controller has not evaluated its current generation
  */
 export type PolicyVerdict =
@@ -19,6 +21,8 @@ export type PolicyVerdict =
   | "noPods"
   | "suspended"
   | "invalid"
+  | "mirrored"
+  | "notMirrored"
   | "unobserved";
 
 /** Result of `explain policy`, as `--output json` prints it. */
@@ -60,14 +64,15 @@ export function policyReport(
 function verdictOf(
   observed: boolean,
   suspend: boolean,
-  { problem, worksOn }: PolicyPreview,
+  { problem, worksOn, executor }: PolicyPreview,
   matched: number,
   status: PolicyStatus,
 ): PolicyVerdict {
   const { lastFailures = [], lastRunTime = "", waiting = 0 } = status;
   if (!observed) return "unobserved";
+  if (suspend && !status.platform && !failedOf(status)) return "suspended";
+  if (executor || status.platform) return failedOf(status) ? "notMirrored" : "mirrored";
   if (problem || failedOf(status)) return "invalid";
-  if (suspend) return "suspended";
   if (matched === 0 && !worksOn) return "noPods";
   const [failure] = lastFailures;
   // RFC 3339 in UTC: the order of the text is that of the times.
@@ -100,6 +105,7 @@ function nextSteps(
         `${kubectl} get events ${scope} --field-selector involvedObject.kind=${kind},involvedObject.name=${name}`,
       ];
     case "invalid":
+    case "notMirrored":
     case "suspended":
       return [
         `${kubectl} edit ${kind.toLowerCase()}${namespace === undefined ? "" : ` -n ${namespace}`} ${name}`,
@@ -116,12 +122,15 @@ const VERDICTS: Readonly<Record<PolicyVerdict, string>> = {
   noPods: "matches no pod",
   suspended: "is suspended: spec.suspend is true",
   invalid: "does nothing: it is invalid",
+  mirrored: "is executed by Cedana's platform",
+  notMirrored: "is not executed by Cedana's platform as it is written",
   unobserved:
     "is not evaluated: no controller runs, install.policies is not set, or its namespace is not one of install.checkpoints.namespaces",
 };
 
 function dueText({ verdict, schedule, status: { nextRunTime }, worksOn }: PolicyReport): string {
   if (verdict === "invalid") return "never";
+  if (verdict === "mirrored" || verdict === "notMirrored") return "when the platform decides";
   return nextRunTime === undefined
     ? scheduleText(schedule)
     : `next ${worksOn ? "run" : "pod"} at ${nextRunTime}`;
@@ -134,15 +143,23 @@ function verdictText({ verdict, problem, worksOn, status }: PolicyReport): strin
   return verdict === "invalid" && !problem && failed ? `does nothing: ${failed.reason}` : VERDICTS[verdict];
 }
 
+/** Returns what the platform reports about the copy. */
+function copyText({ platform }: PolicyStatus): string {
+  if (!platform) return "none";
+  const { id, state, pods } = platform;
+  return [id, state, pods === undefined ? undefined : `${pods} pods`].filter((one) => one).join(", ");
+}
+
 /** Pods and failures that the text names. JSON has all. */
 const MAX_ROWS = 20;
 
 /** Formats a report as text. */
 export function policyReportText(report: PolicyReport): string {
   const { kind, namespace, name, verdict, status, matched, problem, worksOn, pods, next } = report;
-  const shown = verdict === "invalid" ? "Failed" : "Ready";
+  const shown = verdict === "invalid" || verdict === "notMirrored" ? "Failed" : "Ready";
   const condition = status.conditions?.find(({ type }) => type === shown);
-  const others = pods.filter(({ matches }) => !matches);
+  const isElsewhere = verdict === "mirrored" || verdict === "notMirrored";
+  const others = isElsewhere ? [] : pods.filter(({ matches }) => !matches);
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
     ...(condition
@@ -154,8 +171,10 @@ export function policyReportText(report: PolicyReport): string {
         ]
       : []),
     ["due", dueText(report)],
-    ["last run", status.lastRunTime ?? "none"],
-    ...(worksOn
+    ...(isElsewhere
+      ? [["copy", copyText(status)] as [string, string]]
+      : [["last run", status.lastRunTime ?? "none"] as [string, string]]),
+    ...(worksOn || isElsewhere
       ? []
       : [
           [

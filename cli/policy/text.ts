@@ -11,10 +11,13 @@ export interface PolicyTest extends PolicyPreview {
 
 /** Formats the result of a policy as text. */
 export function previewText(test: PolicyTest): string {
-  const { kind, namespace, name, matched, problem, schedule, worksOn, pods } = test;
+  const { kind, namespace, name, matched, problem, executor, schedule, worksOn, pods } = test;
   const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
+    ...(executor
+      ? [["executor", "Cedana's platform, which decides when in the interval"] as [string, string]]
+      : []),
     ["due", problem ? "never" : scheduleText(schedule)],
     ...pods.map((pod): [string, string] => [podName(pod, namespace), podText(pod)]),
   ];

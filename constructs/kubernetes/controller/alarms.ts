@@ -52,6 +52,7 @@ function alarmsOf(install: ResolvedInstall, settings: ControllerSettings): reado
     ...(gate ? [nodeWaits(gate.failOpenAfterSeconds)] : []),
     ...(requests ? checkpointAlarms(requests.timeoutSeconds) : []),
     ...(policiesOf(install) ? POLICY_ALARMS : []),
+    ...(settings.policies && settings.policies.platform ? [NOT_MIRRORED] : []),
     ...(restore ? [RESTORES_LOST] : []),
     // Only an engine with agents of this toolkit has their reports.
     ...(checkpoints && "agent" in checkpoints ? [nodeCannotStore(checkpoints.agent.namespace)] : []),
@@ -137,6 +138,19 @@ const POLICY_ALARMS: readonly Alarm[] = [
     },
   },
 ];
+
+const NOT_MIRRORED: Alarm = {
+  alert: "CedanaPoliciesNotMirrored",
+  expr: 'max by (state) (cedana_platform_policies{state=~"drifted|failed|invalid|removing"}) > 0',
+  for: "15m",
+  labels: { severity: "warning" },
+  annotations: {
+    summary:
+      "Cedana's platform does not execute {{ $value }} policies as they are written: {{ $labels.state }}",
+    description:
+      "drifted: a copy was changed or deleted in the platform. failed: the platform rejected it or does not respond. invalid: it cannot be expressed there. removing: a copy that is no longer needed could not be deleted. The condition Failed of the policies has the reason: kubectl get ckptpol -A; for removing the log of the controller",
+  },
+};
 
 /** Returns the expression with another label `reason`. */
 function because(reason: string, expression: string): string {

@@ -91,7 +91,7 @@ export function stateOf(step: Shown | { readonly do: "lost"; readonly id: string
     case "unknown":
       return {
         phase: "failed",
-        message: `the response to the creation was lost, and one of the platform's policies ${step.ids.join(", ")} may be its result: delete those that nobody needs there`,
+        message: `the response to the creation was lost, and one of the platform's policies ${step.ids.join(", ")} may be its result: delete those that are not needed there`,
       };
     default:
       return {

@@ -47,6 +47,8 @@ export interface PodPreview {
 export interface PolicyPreview {
   /** Why the policy does nothing. */
   readonly problem?: PolicyProblem;
+  /** Set if Cedana's platform executes it. */
+  readonly executor?: "Platform";
   readonly schedule: Schedule;
   /** What its action works on. Missing: pods. */
   readonly worksOn?: "Checkpoints" | "suspended workloads";
@@ -72,6 +74,7 @@ export function previewPolicy(
   );
   return {
     ...(problem && { problem }),
+    ...(policy.spec.executor === "Platform" && { executor: policy.spec.executor }),
     ...(worksOn && { worksOn }),
     schedule: scheduleOf(policy, problem === undefined, nowMs),
     pods: inScope.map((pod) => {

@@ -171,6 +171,43 @@ test.each<[string, object, object, string, string[]]>([
   expect(report.next).toEqual(next);
 });
 
+const MIRRORED_CONDITION = {
+  ...READY,
+  reason: "Mirrored",
+  message: "Cedana's platform executes it as policy p-1",
+};
+
+test("explains a policy that Cedana's platform executes", async () => {
+  policy(
+    { executor: "Platform", filter: undefined },
+    { conditions: [MIRRORED_CONDITION], platform: { id: "p-1", state: "active", pods: 2 } },
+  );
+  pod("web-0", "web");
+  const report = await explain("team-a");
+  expect(report).toMatchObject({ verdict: "mirrored", executor: "Platform", next: [] });
+  expect(policyReportText(report)).toBe(`CheckpointPolicy team-a/nightly is executed by Cedana's platform
+  condition  Ready=True (Mirrored): Cedana's platform executes it as policy p-1
+  due        when the platform decides
+  copy       p-1, active, 2 pods
+`);
+});
+
+test("explains the drift of a copy", async () => {
+  const failed = {
+    ...MIRRORED_CONDITION,
+    type: "Failed",
+    reason: "Drifted",
+    message: "input is 5 instead of 15",
+  };
+  policy({ executor: "Platform", filter: undefined }, { conditions: [failed], platform: { id: "p-1" } });
+  const report = await explain("team-a");
+  expect(report.verdict).toBe("notMirrored");
+  expect(policyReportText(report)).toContain(
+    "is not executed by Cedana's platform as it is written\n  condition  Failed=True (Drifted): input is 5 instead of 15",
+  );
+  expect(report.next).toEqual(["kubectl --context prod edit checkpointpolicy -n team-a nightly"]);
+});
+
 test("a policy whose last run is later than its last failure works again", async () => {
   const failure = {
     namespace: "team-a",
