@@ -8,7 +8,7 @@ import { Mirror, type PlatformPolicies } from "./mirror";
 import { PlatformRecord, RECORD } from "./record";
 import { PlatformReport } from "./report";
 import type { Elsewhere } from "./states";
-import { namesPlatform } from "./wanted";
+import { namesCopy, namesPlatform } from "./wanted";
 
 export type { PlatformPolicies } from "./mirror";
 export { elsewhereStatus } from "./status";
@@ -63,7 +63,7 @@ const NOT_SET = "install.policies.platform is not set";
 
 const NONE: Elsewheres = {
   sources: [],
-  isElsewhere: (object) => namesPlatform(object) || object.status.platform !== undefined,
+  isElsewhere: (object) => namesPlatform(object) || namesCopy(object),
   elsewhere: (object) => {
     const { platform: copy } = object.status;
     const message = copy

@@ -19,7 +19,7 @@ import {
   type CopyState,
   type Elsewhere,
 } from "./states";
-import { namesPlatform, wantedOf } from "./wanted";
+import { namesCopy, namesPlatform, wantedOf } from "./wanted";
 
 /** Maximum number of copies: their record is one object. */
 const MAX_COPIES = 1000;
@@ -95,8 +95,8 @@ export class Mirror {
   }
 
   /** Whether there is a copy, or was one when the status was written. */
-  private isOpen({ metadata: { uid }, status }: PolicyObject): boolean {
-    return status.platform !== undefined || this.options.record.mayHave(uid);
+  private isOpen(object: PolicyObject): boolean {
+    return namesCopy(object) || this.options.record.mayHave(object.metadata.uid);
   }
 
   /** Returns the number of copies by state. */

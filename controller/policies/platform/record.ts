@@ -90,11 +90,9 @@ export class PlatformRecord {
     const data = { [KEY]: JSON.stringify({ cluster: clusterId, policies: Object.fromEntries(next) }) };
     const options = signal ? { signal } : {};
     const { object } = this;
-    if (!object) await client.create(RECORD, { metadata: { namespace, name }, data }, options);
-    else {
-      const { resourceVersion } = object.metadata;
-      await client.apply(RECORD, { metadata: { namespace, name, resourceVersion } as never, data }, options);
-    }
+    const metadata = { namespace, name, resourceVersion: object?.metadata.resourceVersion };
+    if (object) await client.apply(RECORD, { metadata, data }, options);
+    else await client.create(RECORD, { metadata, data }, options);
   }
 
   private get object(): RecordObject | undefined {

@@ -10,6 +10,11 @@ export function namesPlatform({ metadata, spec }: PolicyObject): boolean {
   return metadata.namespace !== undefined && spec.executor === "Platform";
 }
 
+/** Returns whether the status of a policy names a copy. That of a ClusterCheckpointPolicy means nothing. */
+export function namesCopy({ metadata, status }: PolicyObject): boolean {
+  return metadata.namespace !== undefined && status.platform !== undefined;
+}
+
 /**
  * Returns what the platform must have for a policy: nothing while it is suspended or being deleted, or if it cannot be expressed there.
  * The API server rejects the last, but its rules do not hold for what was stored before them.

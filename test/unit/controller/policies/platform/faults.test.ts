@@ -1,3 +1,4 @@
+import { ApiError } from "../../../../../kube";
 import { dropped, lost, minutes, MirrorWorld, notSent, RECORD_PATH, refused, seconds } from "./world";
 
 let world: MirrorWorld;
@@ -204,6 +205,48 @@ describe("the record", () => {
     expect([...world.platform.policies.values()]).toEqual([foreign]);
     expect(new Set(world.requests.map(([operation]) => operation))).toEqual(new Set(["list"]));
   });
+});
+
+test("a namespace whose policies the API server denies keeps its copies", async () => {
+  world.policy();
+  const first = world.start();
+  await minutes(2);
+  first.kill();
+  const { before } = world.api;
+  world.api.before = (request) => {
+    if (request.path.endsWith("/checkpointpolicies")) throw new ApiError(403, "forbidden");
+    return before?.(request);
+  };
+  world.start();
+  await minutes(10);
+  expect(world.copies).toHaveLength(1);
+  expect(Object.keys(world.record)).toHaveLength(1);
+  world.api.before = before;
+  await world.remove();
+  await minutes(10);
+  expect(world.copies).toEqual([]);
+});
+
+test("a ClusterCheckpointPolicy has no copy, whatever its status says", async () => {
+  world.pod();
+  world.api.put("/apis/automation.cedana.ai/v1alpha1/clustercheckpointpolicies", {
+    apiVersion: "automation.cedana.ai/v1alpha1",
+    kind: "ClusterCheckpointPolicy",
+    metadata: { name: "all", generation: 1 },
+    spec: {
+      trigger: { heartbeat: { intervalSeconds: 600 } },
+      filter: { namespaceSelector: {} },
+      action: { checkpoint: {} },
+      minSpacingSeconds: 60,
+      deadlineSeconds: 600,
+      maxInFlight: 10,
+    },
+    status: { platform: { id: "p-1" } },
+  } as never);
+  world.start();
+  await minutes(21);
+  expect(await world.checkpoints()).toBeGreaterThan(0);
+  expect(world.requests).toEqual([]);
 });
 
 describe("an install without the mirror", () => {
