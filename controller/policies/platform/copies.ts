@@ -50,10 +50,12 @@ export class Copies {
     return next;
   }
 
-  /** The record keeps the copy until a list of the platform does not have it. */
-  async delete({ namespace, name }: Entry, id: string, signal: AbortSignal): Promise<void> {
-    await this.options.platform.delete(id, { signal });
-    this.options.report.done("deleted", namespace, name, id);
+  /** Deletes a copy. The record says so before the request, and keeps it until a list of the platform does not have it. */
+  async delete(uid: string, entry: Entry, id: string, signal: AbortSignal): Promise<void> {
+    const { record, platform, report } = this.options;
+    if (!entry.deleting) await record.set(uid, { ...entry, deleting: true }, signal);
+    await platform.delete(id, { signal });
+    report.done("deleted", entry.namespace, entry.name, id);
   }
 
   /** Records the result of a creation whose response was lost. */

@@ -263,7 +263,7 @@ export class Mirror {
         // With this status, which names no copy, another executor may begin.
         if (object) this.set(uid, object, NO_COPY);
         else this.states.delete(uid);
-        return false;
+        return item.wanted !== undefined;
       case "wait":
         this.nextMs = Math.min(this.nextMs, step.untilMs);
         this.set(uid, object, stateOf(step));
@@ -287,7 +287,8 @@ export class Mirror {
     signal: AbortSignal,
   ): Promise<boolean> {
     const entry = this.options.record.entries.get(uid);
-    const isCorrection = entry?.id !== undefined && wanted?.heartbeat === entry.heartbeat;
+    const isCorrection =
+      step.do !== "delete" && entry?.id !== undefined && wanted?.heartbeat === entry.heartbeat;
     const pauseMs = this.backoff.remainingMs(uid, Date.now());
     if (pauseMs > 0) {
       this.nextMs = Math.min(this.nextMs, Date.now() + pauseMs);
@@ -297,7 +298,7 @@ export class Mirror {
       return false;
     }
     if (step.do === "delete") {
-      if (entry) await this.copies.delete(entry, step.id, signal);
+      if (entry) await this.copies.delete(uid, entry, step.id, signal);
       return listed.delete(step.id);
     }
     if (!wanted) return false;

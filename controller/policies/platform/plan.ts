@@ -52,7 +52,7 @@ export function nextStep(input: PlanInput): Step {
   const { id } = entry;
   if (id === undefined) return afterCreation(entry, input);
   const copy = listed.get(id);
-  if (!wanted) return copy ? { do: "delete", id } : { do: "forget" };
+  if (!wanted || entry.deleting) return copy ? { do: "delete", id } : { do: "forget" };
   if (!copy)
     return drift === "correct"
       ? { do: "create" }

@@ -20,6 +20,8 @@ export interface Entry {
   readonly heartbeat: number;
   /** Id of the copy. Undefined until it is known. */
   readonly id?: string;
+  /** It is being deleted: that it is missing in the platform is not drift, and another copy is created afterwards. */
+  readonly deleting?: true;
   /** A creation whose result is not known. */
   readonly creating?: {
     /** When it began, RFC 3339. */

@@ -35,6 +35,31 @@ test.each(Array.from({ length: STEPS }, (_, index) => index + 1))(
   },
 );
 
+test("a policy is resumed after a process died that had deleted its copy: it has another one", async () => {
+  const world = new MirrorWorld();
+  world.policy();
+  const first = world.start();
+  await minutes(2);
+  first.kill();
+  world.change({ suspend: true });
+  const second = world.start();
+  world.faults.delete = [
+    (execute) => {
+      second.kill();
+      return execute();
+    },
+  ];
+  await seconds(5);
+  expect([second.dead, world.copies]).toEqual([true, []]);
+  world.change({ suspend: false });
+  world.start();
+  await minutes(3);
+  expect(world.copies).toHaveLength(1);
+  expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
+  world.stop();
+  await seconds(0);
+});
+
 test("a response is lost, then the process dies", async () => {
   const world = new MirrorWorld();
   world.faults.create = [lost];
