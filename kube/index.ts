@@ -39,3 +39,4 @@ export {
   type Webhook,
   type WebhookProcessOptions,
 } from "./webhook";
+export { Turn } from "./turn";

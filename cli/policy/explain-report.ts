@@ -159,7 +159,9 @@ export function policyReportText(report: PolicyReport): string {
   const shown = verdict === "invalid" || verdict === "notMirrored" ? "Failed" : "Ready";
   const condition = status.conditions?.find(({ type }) => type === shown);
   const isElsewhere = verdict === "mirrored" || verdict === "notMirrored";
-  const others = isElsewhere ? [] : pods.filter(({ matches }) => !matches);
+  const others = isElsewhere
+    ? []
+    : pods.filter(({ matches, neverDue }) => !matches || neverDue !== undefined);
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
     ...(condition

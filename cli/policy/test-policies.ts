@@ -6,7 +6,7 @@ import { previewText, type PolicyTest } from "./text";
 
 /**
  * Evaluates the policies of a file for the pods of another one, or of a cluster.
- * @returns exit code 1 if a policy that works on pods matches none
+ * @returns exit code 1 if a policy is never due, or works on pods and matches none
  * @throws CommandError (exit code 2) for the files or the kubeconfig
  */
 export async function testPolicies(
@@ -22,9 +22,14 @@ export async function testPolicies(
     options.pods === undefined
       ? await listPods(await connect(options), onlyNamespace(policies)).catch(clusterError)
       : readPods(options.pods);
+  const labelsOf = (namespace: string) => {
+    const known = labels.get(namespace);
+    if (known || options.pods === undefined) return known ?? {};
+    throw new Error(`${options.pods} has no Namespace ${namespace}`);
+  };
   const reconciled = pods.filter(({ namespace }) => namespaces === "all" || namespaces.includes(namespace));
   const results = policies.map((policy): PolicyTest => {
-    const preview = previewPolicy(policy, reconciled, (namespace) => labels.get(namespace) ?? {}, nowMs);
+    const preview = previewPolicy(policy, reconciled, labelsOf, nowMs);
     const { kind, namespace, name } = policy;
     return {
       kind,
@@ -40,8 +45,12 @@ export async function testPolicies(
       : results.map((one) => `${previewText(one)}\n`).join("\n");
   return {
     text,
-    exitCode: results.every(({ matched, worksOn }) => matched > 0 || worksOn) ? EXIT.ok : EXIT.differs,
+    exitCode: results.every(isUseful) ? EXIT.ok : EXIT.differs,
   };
+}
+
+function isUseful({ problem, worksOn, pods }: PolicyTest): boolean {
+  return !problem && (worksOn !== undefined || pods.some((pod) => pod.matches && pod.neverDue === undefined));
 }
 
 /** Returns the namespace of all policies; undefined if they have several, or one selects namespaces. */

@@ -186,8 +186,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         return again;
       },
       {
-        start: () => {
-          driver.start();
+        start: async () => {
+          await driver.start();
           readings.start();
           platform.start();
         },

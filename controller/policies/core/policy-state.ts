@@ -52,6 +52,8 @@ export class PolicyState {
   readonly filterErrors = new Map<string, string>();
   /** What its action is executed for. */
   readonly subject: ActionSubject;
+  /** Whether the pods that exist were evaluated: from then on, each that changes is. */
+  isEvaluated = false;
   lastRunMs?: number;
   /** When a request to the policy was accepted last. */
   firedMs?: number;
@@ -184,9 +186,11 @@ export class PolicyState {
 
   /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
+    // Most policies do not match most pods.
+    if (!this.doneMs.delete(podUID)) return false;
     if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
-    return this.doneMs.delete(podUID);
+    return true;
   }
 
   /** Marks what was due as done, and schedules the next. */
@@ -212,8 +216,13 @@ export class PolicyState {
     this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
   }
 
+  /** Records a failure. It replaces an earlier one of the pod for the same reason: a pod that fails again and again hides no others. */
   fail(failure: PolicyFailure): void {
-    this.failures = [failure, ...this.failures].slice(0, MAX_FAILURES);
+    const { namespace, pod, reason } = failure;
+    const others = this.failures.filter(
+      (one) => one.namespace !== namespace || one.pod !== pod || one.reason !== reason,
+    );
+    this.failures = [failure, ...others].slice(0, MAX_FAILURES);
   }
 
   /** Sets until when a subject is done, and schedules its next time. @param pod undefined: the policy */

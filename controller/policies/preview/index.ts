@@ -14,7 +14,15 @@ import { heartbeat, jitterOf } from "../triggers/heartbeat";
 
 export type { PolicyProblem } from "../core/policy-state";
 export type { Policy, PolicyPod } from "../core/types";
-export { CLUSTER_POLICY, NAMESPACE, POLICY, POLICY_POD, toPolicy, type PolicyObject } from "../objects";
+export {
+  CLUSTER_POLICY,
+  NAMESPACE,
+  POLICY,
+  POLICY_POD,
+  toPolicy,
+  type PodObject,
+  type PolicyObject,
+} from "../objects";
 
 /** Times that a schedule shows. */
 const TIMES = 5;
@@ -42,6 +50,8 @@ export interface PodPreview {
   readonly matches: boolean;
   /** Filters that it does not match, in the order of the controller's evaluation. */
   readonly failed: readonly FailedFilter[];
+  /** Why the trigger is never due for it, although it matches. */
+  readonly neverDue?: string;
 }
 
 export interface PolicyPreview {
@@ -58,7 +68,7 @@ export interface PolicyPreview {
 
 /**
  * Evaluates a policy for pods.
- * @param labelsOf - returns the labels of a namespace
+ * @param labelsOf - returns the labels of a namespace. An error that it throws is that of the filter that reads them
  */
 export function previewPolicy(
   policy: Policy,
@@ -78,11 +88,32 @@ export function previewPolicy(
     ...(worksOn && { worksOn }),
     schedule: scheduleOf(policy, problem === undefined, nowMs),
     pods: inScope.map((pod) => {
-      const failed = failedFilters(policy, pod, { nowMs, namespaceLabels: labelsOf(pod.namespace) });
+      const context = {
+        nowMs,
+        get namespaceLabels() {
+          return labelsOf(pod.namespace);
+        },
+      };
+      const failed = failedFilters(policy, pod, context);
       const { namespace, name } = pod;
-      return { namespace, name, matches: failed.length === 0, failed };
+      const neverDue = failed.length === 0 ? neverDueFor(policy, pod) : undefined;
+      return {
+        namespace,
+        name,
+        matches: failed.length === 0,
+        failed,
+        ...(neverDue === undefined ? {} : { neverDue }),
+      };
     }),
   };
+}
+
+/** Returns why the trigger cannot be due for a pod that matches, as the condition `Ready` of the policy says. */
+function neverDueFor({ spec }: Policy, pod: PolicyPod): string | undefined {
+  const found = entryOf(TRIGGERS, spec.trigger);
+  const { containers } = (spec.filter ?? {}) as { readonly containers?: readonly string[] };
+  const watch = found?.entry.watch?.(found.settings, pod, containers);
+  return typeof watch === "string" ? watch : undefined;
 }
 
 const WORKS_ON = { pod: undefined, policy: "Checkpoints", suspendedWorkload: "suspended workloads" } as const;
