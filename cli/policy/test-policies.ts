@@ -2,6 +2,7 @@ import { previewPolicy } from "../../controller/policies/preview";
 import { clusterError, connect, type ClusterOptions } from "../cluster";
 import { EXIT } from "../errors";
 import { listPods, readPods, readPolicies, type FilePolicy } from "./read";
+import { reconciledOf } from "./retention";
 import { previewText, type PolicyTest } from "./text";
 
 /**
@@ -18,13 +19,17 @@ export async function testPolicies(
   nowMs: number,
 ): Promise<{ readonly text: string; readonly exitCode: number }> {
   const { policies, namespaces } = readPolicies(options.file);
-  const { pods, labels } =
+  const withCheckpoints = policies.some(({ spec }) => "deleteCheckpoints" in spec.action);
+  const { pods, labels, retention } =
     options.pods === undefined
-      ? await listPods(await connect(options), onlyNamespace(policies)).catch(clusterError)
-      : readPods(options.pods);
-  const reconciled = pods.filter(({ namespace }) => namespaces === "all" || namespaces.includes(namespace));
+      ? await listPods(await connect(options), onlyNamespace(policies), withCheckpoints).catch(clusterError)
+      : readPods(options.pods, withCheckpoints);
+  const isReconciled = (namespace: string) => namespaces === "all" || namespaces.includes(namespace);
+  const labelsOf = (namespace: string) => labels.get(namespace) ?? {};
+  const reconciled = pods.filter(({ namespace }) => isReconciled(namespace));
+  const objects = retention && reconciledOf(retention, isReconciled, labelsOf);
   const results = policies.map((policy): PolicyTest => {
-    const preview = previewPolicy(policy, reconciled, (namespace) => labels.get(namespace) ?? {}, nowMs);
+    const preview = previewPolicy(policy, reconciled, labelsOf, nowMs, objects);
     const { kind, namespace, name } = policy;
     return {
       kind,
@@ -32,6 +37,7 @@ export async function testPolicies(
       name,
       matched: preview.pods.filter(({ matches }) => matches).length,
       ...preview,
+      ...(preview.retention && retention?.absent.length ? { absent: retention.absent } : {}),
     };
   });
   const text =
