@@ -131,7 +131,7 @@ export class PolicyDriver {
   }
 
   /** Returns what the action of a policy adds to its status. */
-  actionStatus(uid: string, nowMs: number): Pick<PolicyStatus, "retention"> {
+  async actionStatus(uid: string, nowMs: number): Promise<Pick<PolicyStatus, "retention">> {
     const policy = this.engine.policy(uid);
     const { problem, nextRunMs = nowMs } = this.engine.view(uid) ?? {};
     const found = policy && this.actionOf(policy);

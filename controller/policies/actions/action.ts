@@ -97,7 +97,7 @@ export interface PolicyAction<S = never> extends ActionSubject {
     policy: Policy,
     context: Pick<PolicyActionContext, "retention">,
     nextMs: number,
-  ): Pick<PolicyStatus, "retention">;
+  ): Promise<Pick<PolicyStatus, "retention">>;
 }
 
 export type Action<S = never> = PodAction<S> | PolicyAction<S>;
