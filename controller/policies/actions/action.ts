@@ -88,9 +88,10 @@ export interface PolicyAction<S = never> extends ActionSubject {
   /**
    * Executes the action. One run of a policy is in progress at a time. After an error, or a change of the leader, the next one
    * has to complete it.
-   * @throws any error: it is recorded as a failure of the policy
+   * @returns why it did not do all that it should; undefined if it did
+   * @throws any error: the run was not completed
    */
-  execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<void>;
+  execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<string | undefined>;
   /** Returns what it adds to the status of the policy. @param nextMs when the policy is due next */
   status?(
     settings: S,

@@ -48,7 +48,7 @@ export interface RetentionOptions {
   readonly deleted: (policy: Policy, deletion: Deletion) => void;
   /** Called with a deletion that the API server rejects. */
   readonly failed: (policy: Policy, deletion: Deletion, error: Error) => void;
-  /** Called at the end of a run, with the number of deleted Checkpoints by the limit that they exceeded. */
+  /** Called at the end of a run, also of one that failed, with the number of deleted Checkpoints by the limit that they exceeded. */
   readonly ended: (policy: Policy, deleted: ReadonlyMap<RetentionLimit, number>) => void;
 }
 
@@ -134,13 +134,19 @@ export class Retention {
   /**
    * Deletes the Checkpoints that exceed a limit of the policy, at most 10 a second for all policies together. It ends once the
    * policy is changed, suspended or deleted.
+   * @returns how many deletions were rejected, and why; undefined if none was
    * @throws Error if the API server does not respond; NotLeaderError if another process leads, or after the signal
    */
-  async run(policy: Policy, settings: DeleteCheckpointsAction, signal: AbortSignal): Promise<void> {
-    if (settings.dryRun) return;
+  async run(
+    policy: Policy,
+    settings: DeleteCheckpointsAction,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (settings.dryRun) return undefined;
     const { client, isCurrent, deleted, failed, ended } = this.options;
     const counts = new Map<RetentionLimit, number>();
-    const count = await executeRetention({
+    let [rejections, last] = [0, ""];
+    const work = executeRetention({
       plan: (gone) => this.plan(policy, settings, Date.now(), gone),
       isCurrent: () => isCurrent(policy),
       pause: () => this.pause(signal),
@@ -169,11 +175,17 @@ export class Retention {
       rejected: (deletion, error) => {
         if (!isFinal(error)) return false;
         failed(policy, deletion, error);
+        [rejections, last] = [rejections + 1, `Checkpoint ${deletion.checkpoint.key}: ${error.message}`];
         return true;
       },
     });
-    if (isCurrent(policy)) this.lastDeleted.set(policy.uid, count);
-    ended(policy, counts);
+    try {
+      const count = await work;
+      if (isCurrent(policy)) this.lastDeleted.set(policy.uid, count);
+    } finally {
+      ended(policy, counts);
+    }
+    return rejections === 0 ? undefined : `${rejections} deletions were rejected, the last one of ${last}`;
   }
 
   private async pause(signal: AbortSignal): Promise<void> {
