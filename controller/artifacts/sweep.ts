@@ -10,7 +10,7 @@ const SWEEP_MS = 3_600_000;
 /** The maximum of `waitSeconds`. Another install, which may have a Checkpoint, has its own. */
 const MAX_WAIT_MS = 604_800_000;
 
-export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode" | "log"> {
+export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode" | "log" | "client"> {
   readonly mode: "off" | OrphansOptions["mode"];
   readonly report: OrphansOptions["report"];
   readonly checkpoints: OrphansOptions["checkpoints"];
@@ -19,7 +19,7 @@ export interface SweepOptions extends MissingOptions, Omit<OrphansOptions, "mode
 
 /** Sweeps the repository and the Checkpoints, once an hour until the signal. */
 export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal): Promise<void> {
-  const { mode, client, namespaces, report, log } = options;
+  const { mode, client, namespaces, log } = options;
   const orphans = mode === "off" ? undefined : new Orphans({ ...options, mode });
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
@@ -34,15 +34,24 @@ export async function sweepArtifacts(options: SweepOptions, signal: AbortSignal)
     if (namespaces !== "all")
       await attempt("release of Checkpoints", () => releaseOthers(client, namespaces, signal));
     if (orphans === undefined) continue;
-    await attempt("sweep of the repository", async () => {
-      const sinceMs = Date.now();
-      const swept = await orphans.sweep(signal);
-      for (const [repository, err] of swept.failed)
-        log.warn({ repository, err }, "sweep of a repository failed, retrying later");
-      await markMissing(options, swept, sinceMs, signal);
-      if (swept.failed.size === 0) report.ended(Date.now());
-    });
+    await attempt("sweep of the repository", () => sweepOnce(options, orphans, signal));
   }
+}
+
+/** Sweeps the repository for artifacts without a Checkpoint, and the Checkpoints for those without an artifact. */
+export async function sweepOnce(options: SweepOptions, orphans: Orphans, signal: AbortSignal): Promise<void> {
+  const { report, log } = options;
+  const sinceMs = Date.now();
+  const swept = await orphans.sweep(signal);
+  for (const [repository, err] of swept.failed)
+    log.warn({ repository, err }, "sweep of a repository failed, retrying later");
+  if (swept.unconfirmed !== undefined)
+    log.warn(
+      { err: swept.unconfirmed },
+      "the Checkpoints of all namespaces cannot be listed: no artifact without a Checkpoint is deleted, retrying later",
+    );
+  await markMissing(options, swept, sinceMs, signal);
+  if (swept.failed.size === 0 && swept.unconfirmed === undefined) report.ended(Date.now());
 }
 
 /**

@@ -1,14 +1,10 @@
 /** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
-import { markMissing } from "../../../../controller/artifacts/missing";
-import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
+import type { OrphansOptions } from "../../../../controller/artifacts/orphans";
 import { releaseOthers } from "../../../../controller/artifacts/sweep";
-import { SweepReport } from "../../../../controller/artifacts/sweep-report";
-import { ClusterIdentity } from "../../../../controller/cluster";
 import type { FakeRegistryOptions } from "../../../support/registry";
 import { CHECKPOINTS, counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
+import { DAY_MS, NOW, sweepOf as sweepIn } from "./sweep-support";
 
-const DAY_MS = 86_400_000;
-const NOW = Date.parse("2026-11-28T03:00:00Z");
 const signal = new AbortController().signal;
 let world: World;
 const starting = async (options: FakeRegistryOptions = {}) => (world = await new World(options).start());
@@ -21,37 +17,7 @@ afterEach(async () => {
   jest.restoreAllMocks();
 });
 
-function sweepOf(process: Process, options: Partial<OrphansOptions> = {}) {
-  const { client, events, log, metrics } = process.runtime;
-  const report = new SweepReport(events, log, metrics);
-  const limits = { reads: 100, pauseMs: 0 };
-  const common = { registry: process.registry, checkpoints: process.checkpoints, report, limits };
-  const repositories = world.repositories;
-  const orphans = new Orphans({
-    ...common,
-    mode: "delete",
-    repositories,
-    namespaces: "all",
-    minAgeMs: DAY_MS,
-    cluster: new ClusterIdentity(client),
-    uses: process.uses,
-    isPending: () => false,
-    log,
-    ...options,
-  });
-  return {
-    sweep: async () => {
-      await process.synced();
-      return orphans.sweep(signal);
-    },
-    missing: async (swept: Swept) => {
-      await process.synced();
-      await markMissing({ ...common, client, repositories }, swept, NOW, signal);
-      await process.synced();
-    },
-  };
-}
-
+const sweepOf = (process: Process, options?: Partial<OrphansOptions>) => sweepIn(world, process, options);
 const gauge = async (process: Process) =>
   (await counted(process.metrics, "cedana_artifact_orphans"))[""] ?? 0;
 
