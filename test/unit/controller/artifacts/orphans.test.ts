@@ -1,4 +1,5 @@
 /** Orphans are deleted only if a list of the Checkpoints of all namespaces confirms that none names them. */
+import { Missing } from "../../../../controller/artifacts/missing";
 import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
 import { sweepOnce } from "../../../../controller/artifacts/sweep";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
@@ -168,8 +169,8 @@ test("the log says why nothing is deleted, the sweep is not complete, and missin
     limits: { reads: 100, pauseMs: 0 },
     log,
   };
-  const orphans = new Orphans(options);
-  for (let at = 0; at < 2; at++) await sweepOnce(options, orphans, process.stopping.signal);
+  const sweep = { ...options, orphans: new Orphans(options), missing: new Missing(options) };
+  for (let at = 0; at < 2; at++) await sweepOnce(sweep, process.stopping.signal);
   expect(process.lines).toContainEqual(
     expect.objectContaining({
       msg: "the Checkpoints of all namespaces cannot be listed: no artifact without a Checkpoint is deleted, retrying later",
@@ -182,7 +183,7 @@ test("the log says why nothing is deleted, the sweep is not complete, and missin
   expect(world.has(orphan)).toBe(true);
 
   isDenied = false;
-  await sweepOnce(options, orphans, process.stopping.signal);
+  await sweepOnce(sweep, process.stopping.signal);
   expect(await ended()).toEqual({ "": NOW / 1000 });
   expect(world.has(orphan)).toBe(false);
 });

@@ -1,5 +1,5 @@
 /** One sweep of a process, as often as a test wants it. */
-import { markMissing } from "../../../../controller/artifacts/missing";
+import { Missing } from "../../../../controller/artifacts/missing";
 import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
 import { ClusterIdentity } from "../../../../controller/cluster";
@@ -13,7 +13,7 @@ const signal = new AbortController().signal;
 export function sweepOf(world: World, process: Process, options: Partial<OrphansOptions> = {}) {
   const { client, events, log, metrics } = process.runtime;
   const report = new SweepReport(events, log, metrics);
-  const limits = { reads: 100, pauseMs: 0 };
+  const { limits = { reads: 100, pauseMs: 0 } } = options;
   const common = { registry: process.registry, checkpoints: process.checkpoints, report, limits };
   const repositories = world.repositories;
   const orphans = new Orphans({
@@ -29,6 +29,7 @@ export function sweepOf(world: World, process: Process, options: Partial<Orphans
     log,
     ...options,
   });
+  const missing = new Missing({ ...common, client, repositories });
   return {
     sweep: async () => {
       await process.synced();
@@ -36,7 +37,7 @@ export function sweepOf(world: World, process: Process, options: Partial<Orphans
     },
     missing: async (swept: Swept) => {
       await process.synced();
-      await markMissing({ ...common, client, repositories }, swept, NOW, signal);
+      await missing.mark(swept, NOW, signal);
       await process.synced();
     },
   };

@@ -237,4 +237,41 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     await missing(await sweep());
     expect(world.get("one")?.status?.conditions).toMatchObject([{ reason: "CheckpointCompleted" }]);
   });
+
+  test("is found after a bounded number of others that have no tag either", async () => {
+    let fails = false;
+    await starting({
+      fault: ({ method, path }) =>
+        fails && method === "GET" && path.includes("sha256") ? { status: 403 } : undefined,
+    });
+    world.push({ uid: uidOf(99) });
+    for (let n = 0; n < 7; n++) {
+      world.checkpoint(`c${n}`, { uid: uidOf(n), image: world.push({ uid: uidOf(n) }) });
+      world.registry.manifests.delete(`checkpoints/${uidOf(n)}`);
+    }
+    const image = world.push({ uid: uidOf(8) });
+    world.checkpoint("gone", { uid: uidOf(8), image });
+    world.registry.manifests.delete(`checkpoints/${uidOf(8)}`);
+    world.registry.manifests.delete(`checkpoints/${image.split("@")[1]!}`);
+    const process = world.process();
+    const { sweep, missing } = sweepOf(process, { limits: { reads: 3, pauseMs: 0 } });
+    const swept = await sweep();
+    const reads = () => world.registry.seen.filter(({ path }) => path.includes("sha256")).length;
+    const reasons = async () => {
+      const before = reads();
+      await missing(swept);
+      expect(reads() - before).toBeLessThanOrEqual(3);
+      return world.get("gone")?.status?.conditions?.[0]?.reason;
+    };
+    expect(await reasons()).toBe("CheckpointCompleted");
+    // A registry that fails for one of them does not hold up the others.
+    fails = true;
+    await expect(missing(swept)).rejects.toThrow("403");
+    fails = false;
+    expect(await reasons()).toBe("CheckpointCompleted");
+    expect(await reasons()).toBe("ImageNotFound");
+    // It begins again, and records each once.
+    for (let at = 0; at < 4; at++) expect(await reasons()).toBe("ImageNotFound");
+    expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 1 });
+  });
 });
