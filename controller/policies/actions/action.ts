@@ -26,8 +26,10 @@ export function isKept({ metadata, status }: CheckpointObject): boolean {
   return phaseOf(status) === "completed" && metadata.deletionTimestamp === undefined;
 }
 
-/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. */
+/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. It is tried again, as that one may fail. */
 export const ELSEWHERE = Symbol("elsewhere");
+/** It is never done, and the follow-up of another Checkpoint reports why. It is not tried again. */
+export const OVER = Symbol("over");
 
 /** Context of what follows a completed Checkpoint. */
 export interface FollowUpContext extends ActionContext {
@@ -71,7 +73,7 @@ export interface PodAction<S = never> extends ActionSubject {
     settings: S,
     completed: Completed,
     context: FollowUpContext,
-  ): Promise<string | typeof ELSEWHERE | undefined>;
+  ): Promise<string | typeof ELSEWHERE | typeof OVER | undefined>;
 }
 
 export interface PolicyActionContext {
