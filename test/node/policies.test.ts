@@ -2,6 +2,8 @@
  * Policies with the engine `criu` on a real node: their checkpoints are restored into the pods that replace deleted ones,
  * verified by the output of the processes. `test/integration/policies.test.ts` has what needs no node.
  */
+import { createHmac, randomBytes } from "node:crypto";
+import { request } from "node:https";
 import { counting } from "../../testbed/node/counting";
 import { openEngine, type CheckpointObject, type Engine } from "../../testbed/node/engine";
 import { eventually } from "../../testbed/node/testbed";
@@ -33,7 +35,9 @@ let engine: Engine;
 let steps: Steps;
 
 beforeAll(async () => {
-  engine = await openEngine({ quota: "400Mi", reserve: "100Mi" }, [], { policies: {} });
+  engine = await openEngine({ quota: "400Mi", reserve: "100Mi" }, [], {
+    policies: { webhook: { secrets: ["hooks"], allowFromRanges: ["0.0.0.0/0"] } },
+  });
   steps = stepsOn(engine);
 });
 afterEach(() => {
@@ -166,6 +170,29 @@ test("a request of a Deployment takes a checkpoint from which its next pod resum
   await replaced(pod, taken!.metadata.name, before);
 });
 
+test("a signed request to the Service takes a checkpoint from which the next pod resumes", async () => {
+  const key = randomBytes(32);
+  engine.kubectl(["create", "-f", "-"], {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "hooks" },
+    stringData: { "on-deploy": `whsec_${key.toString("base64")}` },
+  });
+  deployment(PAIR);
+  const pod = await steps.onlyPod();
+  policy("CheckpointPolicy", "on-deploy", { trigger: { webhook: { secret: { name: "hooks" } } } });
+  const before = await steps.reach(pod, NAMES, () => 3);
+  await eventually(() =>
+    expect(policyStatus("checkpointpolicies", "on-deploy")).toMatchObject({ matchedPods: 1 }),
+  );
+  const path = "/checkpointpolicies/default/on-deploy";
+  expect(await posted(path, randomBytes(32))).toBe(401);
+  expect(await posted(path, key)).toBe(202);
+  const [taken] = await completed("on-deploy", pod);
+  await replaced(pod, taken!.metadata.name, before);
+  expect(takenBy("on-deploy", pod)).toHaveLength(1);
+});
+
 test("the first pod of a revision is checkpointed when it is ready, and the next one resumes", async () => {
   policy("CheckpointPolicy", "warm", {
     trigger: { startup: { readySeconds: 3 } },
@@ -204,6 +231,48 @@ test("a checkpoint that the node rejects is a failure of the policy, and the pod
   await steps.resumed("large", ["count"], [before]);
   expect(steps.status("large", ".containerStatuses[*].restartCount")).toBe("0");
 });
+
+/**
+ * Sends a signed request to the Service of the webhook, and returns the status of the response. As no kube-proxy runs, the
+ * address is that of the Service's endpoint; host name and certificate are those of the Service.
+ */
+function posted(path: string, key: Buffer): Promise<number | undefined> {
+  const read = (...list: string[]) => engine.kubectl(["-n", "cedana-system", "get", ...list, "-o", "json"]);
+  const { items } = JSON.parse(
+    read("endpointslices", "-l", "kubernetes.io/service-name=cedana-policies"),
+  ) as {
+    items: readonly [
+      { endpoints: readonly [{ addresses: readonly string[] }]; ports: readonly [{ port: number }] },
+    ];
+  };
+  const { data } = JSON.parse(read("secret", "cedana-restore-certificate")) as { data: { "ca.crt": string } };
+  const { endpoints, ports } = items[0];
+  const name = "cedana-policies.cedana-system.svc";
+  const id = `msg_${randomBytes(8).toString("hex")}`;
+  const timestamp = Math.floor(Date.now() / 1000);
+  const body = '{"type":"deploy.finished"}';
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: endpoints[0].addresses[0],
+      port: ports[0].port,
+      servername: name,
+      ca: Buffer.from(data["ca.crt"], "base64"),
+      method: "POST",
+      path,
+      headers: {
+        host: name,
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": `v1,${createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64")}`,
+      },
+    });
+    sent.on("error", reject).on("response", (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    sent.end(body);
+  });
+}
 
 test("the controller logged no errors and no Node.js warnings", () => {
   expect(steps.controllerErrors()).toEqual([]);

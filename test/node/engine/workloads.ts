@@ -20,7 +20,7 @@ export function workloadTests(suite: Suite): void {
   });
 
   test("each pod of a StatefulSet resumes from its own checkpoint", async () => {
-    const { engine, steps } = suite;
+    const { steps } = suite;
     create("apps/v1", "StatefulSet", {
       replicas: 2,
       podManagementPolicy: "Parallel",
@@ -31,7 +31,7 @@ export function workloadTests(suite: Suite): void {
     const pods = ["web-0", "web-1"];
     const before = await Promise.all(pods.map((pod) => steps.counts.reach(pod, "count", 3)));
     await Promise.all(pods.map((pod) => steps.taken(`cp-${pod}`, pod)));
-    engine.kubectl(["delete", "pods", ...pods, "--grace-period=1"]);
+    await steps.deleteReplaced(pods);
     await Promise.all(pods.map((pod, at) => steps.resumed(pod, ["count"], [before[at]!])));
   });
 

@@ -103,6 +103,19 @@ export function stepsOn(engine: Engine) {
     }, 120);
   }
 
+  /**
+   * Deletes pods that their owner creates again with the same names, and waits until the deleted ones are gone. kubectl before
+   * 1.36 may wait for the new pods instead, which never end (kubernetes/kubernetes#135563).
+   */
+  async function deleteReplaced(pods: readonly string[]): Promise<void> {
+    const before = pods.map((pod) => engine.kubectl(["get", "pod", pod, "-o", "jsonpath={.metadata.uid}"]));
+    engine.kubectl(["delete", "pods", ...pods, "--grace-period=1", "--wait=false"]);
+    await eventually(() => {
+      const uids = engine.kubectl(["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]).split(" ");
+      expect(before.filter((uid) => uids.includes(uid))).toEqual([]);
+    });
+  }
+
   /** Checkpoints and deletes the only pod of app=web. Its replacement must resume. */
   async function replacedPodResumes(names: readonly string[]): Promise<void> {
     const pod = await onlyPod();
@@ -148,6 +161,7 @@ export function stepsOn(engine: Engine) {
     status,
     process,
     onlyPod,
+    deleteReplaced,
     replacedPodResumes,
     nodeIs,
     deleteWorkloads,
