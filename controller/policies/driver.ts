@@ -138,7 +138,15 @@ export class PolicyDriver {
     const { problem, nextRunMs = nowMs } = this.engine.view(uid) ?? {};
     const found = policy && this.actionOf(policy);
     if (!found || problem !== undefined || found.action.of !== "policy") return {};
-    return found.action.status?.(found.settings, policy, { retention: this.retention }, nextRunMs) ?? {};
+    const status = await found.action.status?.(
+      found.settings,
+      policy,
+      { retention: this.retention },
+      nextRunMs,
+    );
+    // It took time. Nothing stays of a policy that was deleted meanwhile.
+    if (!this.engine.policy(uid)) this.retention.policyDeleted(uid);
+    return status ?? {};
   }
 
   /** Reads what the caches have, and follows their changes. */

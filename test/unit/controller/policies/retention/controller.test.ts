@@ -1,3 +1,4 @@
+import { Retention } from "../../../../../controller/policies/retention";
 import { ApiError } from "../../../../../kube";
 import { GROUP, IN_A, RetentionCluster, seconds, WEEK } from "./cluster";
 
@@ -255,6 +256,8 @@ test.each<[string, (spec: { suspend: boolean; action: object }) => void]>([
   await seconds(300);
   // One may be in progress.
   expect((await names()).length).toBeGreaterThanOrEqual(left - 1);
+  // What it deleted is not the result of a run of the policy as it is now.
+  expect(statusOf()).not.toHaveProperty("retention.deleted");
 });
 
 test("reports a deletion that the API server rejects, and continues with the others", async () => {
@@ -293,4 +296,25 @@ test.each([
   expect(await names()).toHaveLength(2);
   const { conditions } = statusOf() as { conditions: { type: string; message: string; status: string }[] };
   expect(conditions.find(({ type }) => type === "Failed")).toMatchObject({ status: "True", message });
+});
+
+test("a policy that is removed during a decision for its status keeps nothing any more", async () => {
+  for (let index = 0; index < 1200; index++) checkpoint(`d${index}`, 1 + index / 1000);
+  policy(WEEK);
+  const kept = async () =>
+    /cedana_policy_checkpoints_kept\{reason="LastGood"\} (\d+)/.exec(
+      await cluster.metrics.registry.metrics(),
+    )?.[1];
+  const plan = jest.spyOn(Retention.prototype, "plan");
+  start();
+  await seconds(40);
+  expect(await kept()).toBe("1");
+  const { calls } = plan.mock;
+  const before = calls.length;
+  cluster.api.edit(`${IN_A}/checkpoints/d0`, ({ metadata }) => void (metadata["annotations"] = {}));
+  while (calls.length === before) await jest.advanceTimersToNextTimerAsync();
+  cluster.api.remove(`${IN_A}/checkpointpolicies/retention`);
+  await seconds(40);
+  expect(await kept()).toBe("0");
+  plan.mockRestore();
 });
