@@ -50,6 +50,17 @@ describe("before a deletion", () => {
     expect(requests[2]?.body?.content).toMatchObject({ preconditions: { uid, resourceVersion } });
   });
 
+  test("the decision after 50 deletions does not count these, which a late cache may still have", async () => {
+    for (let index = 0; index < 60; index++) cluster.checkpoint(`d${10 + index}`, 10 + index);
+    const plan = jest.spyOn(Retention.prototype, "plan");
+    await run();
+    const gone = plan.mock.calls.flatMap(([, , , deleted]) => (deleted ? [deleted.size] : []));
+    plan.mockRestore();
+    // The set grows while the run deletes.
+    expect(gone.length).toBe(3);
+    expect(new Set(gone)).toEqual(new Set([59]));
+  });
+
   test("pods of other Checkpoints, and those that have ended, are no reason to keep it", async () => {
     const { uid } = cluster.checkpoint("d30", 30).metadata;
     cluster.checkpoint("d1", 1);
@@ -311,6 +322,14 @@ describe("a decision", () => {
       exists: "LastGood",
       deleted: "OlderThan",
     });
+  });
+
+  test("does not count what was deleted, although the cache still has it", async () => {
+    const retention = retentionOf({ checkpoints: PAIR });
+    const entries = await retention.plan(policy(), WEEK, NOW, new Set(["uid-a"]));
+    expect(entries.map(({ checkpoint: { key }, reason }) => `${key} ${reason}`)).toEqual([
+      "team-a/b LastGood",
+    ]);
   });
 
   test("deletes nothing once the process does not lead", async () => {
