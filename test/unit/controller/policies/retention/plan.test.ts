@@ -265,7 +265,9 @@ describe("a deletion relies on", () => {
       ...aged([days], { isPool: true, lineage: "team-a web", source })[0]!,
     });
     const all = [of("a", 30), of("a", 20), of("b", 10)];
-    expect(reliesOn(all, "d30", { pods: [pod("x", { pool: "team-a web" })] })).toEqual(["d10", "d20"]);
+    const more = { pods: [pod("x", { pool: "team-a web" })] };
+    expect(reliesOn(all, "d30", more)).toEqual(["d10", "d20"]);
+    expect(reliesOn([...all, { ...of("b", 9), ...failed }], "d30", more)).toEqual(["d10", "d20", "d9"]);
   });
 
   test("nothing, if it failed or its Job was deleted", () => {
