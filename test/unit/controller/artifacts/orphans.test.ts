@@ -45,6 +45,10 @@ const stale = (process: Process): Partial<OrphansOptions> => ({
 test.each<[string, (image: string) => void]>([
   ["names it by its UID", () => world.checkpoint("one", { uid: uidOf(1), status: {} })],
   [
+    "has its UID, although its record has another one",
+    () => world.checkpoint("copy", { uid: uidOf(1), status: {}, record: { checkpointUID: uidOf(6) } }),
+  ],
+  [
     "names it by its record",
     () => world.checkpoint("copy", { uid: uidOf(5), status: {}, record: { checkpointUID: uidOf(1) } }),
   ],
@@ -143,6 +147,31 @@ test.each(["report", "delete"] as const)(
     expect([unconfirmed, world.has(image)]).toEqual([undefined, mode === "report"]);
   },
 );
+
+test("a list that fails once deletes nothing in this sweep", async () => {
+  const image = world.push();
+  const process = world.process();
+  let fails = 0;
+  lists(process, () => (fails-- > 0 ? new ApiError(503, "etcd is down") : undefined));
+  const { sweep } = sweepOf(world, process);
+  await sweep();
+  fails = 1;
+  expect((await sweep()).unconfirmed?.message).toBe("etcd is down");
+  expect(world.has(image)).toBe(true);
+  expect((await sweep()).unconfirmed).toBeUndefined();
+  expect(world.has(image)).toBe(false);
+});
+
+test("a process that does not lead any more ends its sweep, and reports no failure of the list", async () => {
+  world.push();
+  const process = world.process();
+  const stop = new AbortController();
+  lists(process, () => {
+    stop.abort(new Error("another process leads"));
+    return new ApiError(503, "aborted");
+  });
+  await expect(sweepOf(world, process).sweep(stop.signal)).rejects.toThrow("another process leads");
+});
 
 test("the log says why nothing is deleted, the sweep is not complete, and missing artifacts are found all the same", async () => {
   const [orphan, gone] = [world.push(), world.push({ uid: uidOf(2) })];

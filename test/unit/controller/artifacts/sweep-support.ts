@@ -31,9 +31,9 @@ export function sweepOf(world: World, process: Process, options: Partial<Orphans
   });
   const missing = new Missing({ ...common, client, repositories });
   return {
-    sweep: async () => {
+    sweep: async (until: AbortSignal = signal) => {
       await process.synced();
-      return orphans.sweep(signal);
+      return orphans.sweep(until);
     },
     missing: async (swept: Swept) => {
       await process.synced();
