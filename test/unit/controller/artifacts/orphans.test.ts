@@ -1,4 +1,5 @@
 /** Orphans are deleted only if a list of the Checkpoints of all namespaces confirms that none names them. */
+import { Elsewhere } from "../../../../controller/artifacts/elsewhere";
 import { Missing } from "../../../../controller/artifacts/missing";
 import { Orphans, type OrphansOptions } from "../../../../controller/artifacts/orphans";
 import { sweepOnce } from "../../../../controller/artifacts/sweep";
@@ -147,6 +148,27 @@ test.each(["report", "delete"] as const)(
     expect([unconfirmed, world.has(image)]).toEqual([undefined, mode === "report"]);
   },
 );
+
+test("a list of all Checkpoints is used for 30 s, and one that failed not at all", async () => {
+  let [count, fails] = [0, true];
+  const elsewhere = new Elsewhere({
+    list: async () => {
+      count++;
+      if (fails) throw new ApiError(503, "etcd is down");
+      return [];
+    },
+  });
+  const { signal } = new AbortController();
+  await expect(elsewhere.user([uidOf(1)], signal)).rejects.toThrow("etcd is down");
+  fails = false;
+  expect(await elsewhere.user([uidOf(1)], signal)).toBeUndefined();
+  jest.spyOn(Date, "now").mockReturnValue(NOW + 30_000);
+  expect(await elsewhere.user([uidOf(1)], signal)).toBeUndefined();
+  expect(count).toBe(2);
+  jest.spyOn(Date, "now").mockReturnValue(NOW + 30_001);
+  await elsewhere.user([uidOf(1)], signal);
+  expect(count).toBe(3);
+});
 
 test("a list that fails once deletes nothing in this sweep", async () => {
   const image = world.push();

@@ -273,5 +273,9 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     // It begins again, and records each once.
     for (let at = 0; at < 4; at++) expect(await reasons()).toBe("ImageNotFound");
     expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 1 });
+    for (const key of world.registry.manifests.keys())
+      if (key.includes("sha256")) world.registry.manifests.delete(key);
+    for (let at = 0; at < 3; at++) await reasons();
+    expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 8 });
   });
 });
