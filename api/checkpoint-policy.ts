@@ -52,6 +52,11 @@ const rules: ValidationRule[] = [
     message:
       "never due: a pod in the phase Pending is not Ready and has no readings; add Running to filter.phases, or remove phases",
   },
+  {
+    rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.minRunningSeconds) || self.filter.minRunningSeconds <= self.trigger.startup.readySeconds",
+    message:
+      "filter.minRunningSeconds must not exceed trigger.startup.readySeconds: a pod is due once, when it has been Ready for this time, and may not have run for longer then",
+  },
   // Rules that only test the presence of fields cost the API server next to nothing.
   {
     rule: "!has(self.trigger.startup) || has(self.action.checkpoint)",
@@ -131,7 +136,7 @@ const status = object("Current state of the policy.", {
   retention: optional(retention),
   firings: optional(firings),
   lastFailures: optional(
-    list(`The last ${MAX_FAILURES} failures, newest first.`, failure, {
+    list(`The last ${MAX_FAILURES} failures, newest first: the last one of each pod and reason.`, failure, {
       maxItems: MAX_FAILURES,
       merge: "atomic",
     }),

@@ -39,11 +39,20 @@ export class MemoryMonitor {
     return [...new Set([...this.states.values()].map(({ watch }) => watch.podUID))];
   }
 
-  /** Evaluates readings. */
-  observe(readings: MemoryReadings, nowMs: number): void {
+  /**
+   * Evaluates readings.
+   * @param measuredMs returns when a pod was measured. Readings of the same time are one. Default: now
+   */
+  observe(
+    readings: MemoryReadings,
+    nowMs: number,
+    measuredMs: (podUID: string) => number = () => nowMs,
+  ): void {
     for (const state of this.states.values()) {
-      const reading = readings.get(state.watch.podUID);
-      if (reading !== undefined) step(state, reading, nowMs);
+      const { podUID } = state.watch;
+      const reading = readings.get(podUID);
+      const timeMs = measuredMs(podUID);
+      if (reading !== undefined && timeMs !== state.readMs) step(state, reading, timeMs, nowMs);
     }
   }
 
@@ -53,28 +62,29 @@ export class MemoryMonitor {
   }
 }
 
-function step(state: State, reading: ReadonlyMap<string, number>, nowMs: number): void {
-  const { watch, crossing, readMs = nowMs } = state;
+/** @param timeMs when the reading was measured */
+function step(state: State, reading: ReadonlyMap<string, number>, timeMs: number, nowMs: number): void {
+  const { watch, crossing, readMs = timeMs } = state;
   const used = watch.thresholds.map(({ containers = [], ...threshold }) => {
     const names = containers.length > 0 ? containers : [...reading.keys()];
     return { ...threshold, bytes: names.reduce((sum, name) => sum + (reading.get(name) ?? 0), 0) };
   });
-  state.readMs = nowMs;
+  state.readMs = timeMs;
   if (crossing && !crossing.rearmed) {
     if (used.some(({ bytes, rearmBytes }) => bytes >= rearmBytes)) return;
     state.crossing = { ...crossing, rearmed: true };
   }
   // A clock that was set back would let a threshold seem to be reached for a negative time.
-  const isContinuous = nowMs >= readMs && nowMs - readMs <= MAX_GAP_MS;
+  const isContinuous = timeMs >= readMs && timeMs - readMs <= MAX_GAP_MS;
   if (!used.some(({ bytes, fireBytes }) => bytes >= fireBytes)) {
     delete state.overSinceMs;
     return;
   }
   if (!isContinuous) delete state.overSinceMs;
-  state.overSinceMs ??= nowMs;
-  if (nowMs - state.overSinceMs < watch.forSeconds * 1000) return;
+  state.overSinceMs ??= timeMs;
+  if (timeMs - state.overSinceMs < watch.forSeconds * 1000) return;
   // The time identifies the crossing, so it is later than the last one, also on a clock that was set back.
-  const timeMs = Math.max(nowMs, crossing ? Date.parse(crossing.time) + 1 : nowMs);
-  state.crossing = { id: watch.id, time: new Date(timeMs).toISOString(), rearmed: false };
+  const crossedMs = Math.max(nowMs, crossing ? Date.parse(crossing.time) + 1 : nowMs);
+  state.crossing = { id: watch.id, time: new Date(crossedMs).toISOString(), rearmed: false };
   delete state.overSinceMs;
 }

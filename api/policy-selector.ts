@@ -1,4 +1,4 @@
-import { list, object, oneOf, optional, pattern, string, text, textMap, type Infer } from "./schema";
+import { formOf, list, object, oneOf, optional, pattern, string, text, textMap, type Infer } from "./schema";
 
 /** Maximum length of a label's key: a DNS subdomain, a slash and a name. */
 const MAX_KEY = 317;
@@ -61,8 +61,16 @@ export function selector(description: string) {
         message: "matchLabels has a key that no label can have",
       },
       {
+        rule: `!has(self.matchLabels) || self.matchLabels.all(key, self.matchLabels[key].matches('${LABEL_VALUE}'))`,
+        message: `matchLabels has a value that no label can have; allowed: ${formOf(LABEL_VALUE)}`,
+      },
+      {
         rule: "!has(self.matchLabels) || !has(self.matchExpressions) || self.matchExpressions.all(one, !(one.key in self.matchLabels) || (one.operator != 'DoesNotExist' && (one.operator != 'NotIn' || !(self.matchLabels[one.key] in one.values)) && (one.operator != 'In' || self.matchLabels[one.key] in one.values)))",
         message: "selects nothing: matchExpressions contradict matchLabels",
+      },
+      {
+        rule: "!has(self.matchExpressions) || self.matchExpressions.all(a, a.operator in ['NotIn', 'DoesNotExist'] || self.matchExpressions.all(b, a.key != b.key || (b.operator != 'DoesNotExist' && (a.operator != 'In' || b.operator == 'Exists' || (b.operator == 'In' ? a.values.exists(value, value in b.values) : a.values.exists(value, !(value in b.values)))))))",
+        message: "selects nothing: matchExpressions contradict each other",
       },
     ],
   );

@@ -17,28 +17,39 @@ import {
 /** Shortest interval, in seconds. A checkpoint of a large pod takes about as long. */
 const MIN_INTERVAL_SECONDS = 60;
 
-/** Returns a pattern of a cron field: a list of values, ranges and steps. */
-function field(value: string): string {
-  return `([*]|${value}(-${value})?)(/[1-9][0-9]?)?(,([*]|${value}(-${value})?)(/[1-9][0-9]?)?)*`;
+/** Returns a pattern of a cron field: a list of values, ranges and steps of all or of a range. */
+function field(value: string, step: string): string {
+  const entry = `([*](/${step})?|${value}(-${value}(/${step})?)?)`;
+  return `${entry}(,${entry})*`;
 }
 
-const MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
-const DAYS = "SUN|MON|TUE|WED|THU|FRI|SAT";
+const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+const DAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
 
 /** Pattern of cron's five fields. Names are in upper or lower case. */
 const CRON_PATTERN = `^${[
-  "[0-5]?[0-9]",
-  "([01]?[0-9]|2[0-3])",
-  "(0?[1-9]|[12][0-9]|3[01])",
-  `(0?[1-9]|1[0-2]|${MONTHS})`,
-  `([0-7]|${DAYS})`,
-]
-  .map(field)
-  .join(" +")}$`;
+  field("[0-5]?[0-9]", "([1-9]|[1-5][0-9])"),
+  field("([01]?[0-9]|2[0-3])", "([1-9]|1[0-9]|2[0-3])"),
+  field("(0?[1-9]|[12][0-9]|3[01])", "([1-9]|[12][0-9]|3[01])"),
+  field(`(0?[1-9]|1[0-2]|${MONTHS.join("|")})`, "([1-9]|1[0-2])"),
+  field(`([0-7]|${DAYS.join("|")})`, "[1-7]"),
+].join(" +")}$`;
+
+/** Pattern of a range of names whose end is before its begin. A week may begin with SUN, and end with it. */
+const REVERSED_NAMES = [MONTHS, DAYS.slice(0, -1)]
+  .flatMap((names) => names.slice(1).map((name, index) => `${name}-(${names.slice(0, index + 1).join("|")})`))
+  .join("|");
+
+/** Pattern of schedules for days that no month has: the 30th or 31st of February, or the 31st of months with 30 days. */
+const NEVER = (() => {
+  const list = (entry: string) => `(${entry})(,(${entry}))*`;
+  const schedule = (days: string, months: string) => `[^ ]+ +[^ ]+ +${list(days)} +${list(months)} +[*]`;
+  return `^(${schedule("30|31", "0?2|FEB")}|${schedule("31", "0?[2469]|11|FEB|APR|JUN|SEP|NOV")})$`;
+})();
 
 const TIME_ZONE = pattern(
-  "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
-  "a name of the IANA database, such as Europe/Berlin or UTC",
+  "^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$",
+  "a name of the IANA database in its upper and lower case, such as Europe/Berlin or UTC",
 );
 
 const heartbeat = object(
@@ -78,12 +89,24 @@ const heartbeat = object(
     {
       rule: "!has(self.cron) || self.cron.matches(r'(?i)" + CRON_PATTERN + "')",
       message:
-        "cron must have five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7)",
+        "cron must have five fields: minute (0-59), hour (0-23), day of the month (1-31), month (1-12) and day of the week (0-7); a step needs * or a range, such as */5 or 0-30/5",
+    },
+    {
+      rule:
+        "!has(self.cron) || (self.cron.findAll('[0-9]+-[0-9]+').all(range, int(range.split('-')[0]) <= int(range.split('-')[1])) && !self.cron.matches(r'(?i)" +
+        REVERSED_NAMES +
+        "'))",
+      message: "cron has a range whose end is before its begin; list both parts, such as FRI-SUN,MON",
+    },
+    {
+      rule: "!has(self.cron) || !self.cron.matches(r'(?i)" + NEVER + "')",
+      message: "cron never occurs: no month has these days",
     },
     { rule: "!has(self.timeZone) || has(self.cron)", message: "timeZone has no effect without cron" },
     {
       // An unknown time zone ends the evaluation with an error, and the API server rejects the object.
-      rule: "!has(self.timeZone) || timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0",
+      // Local and Factory are no places: Local is the zone of the machine on which the API server runs.
+      rule: "!has(self.timeZone) || (!(self.timeZone in ['Local', 'Factory']) && timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0)",
       message: "timeZone must exist in the IANA database",
     },
     {

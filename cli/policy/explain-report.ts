@@ -145,7 +145,7 @@ export function policyReportText(report: PolicyReport): string {
   const { kind, namespace, name, verdict, status, matched, problem, worksOn, pods, next } = report;
   const shown = verdict === "invalid" ? "Failed" : "Ready";
   const condition = status.conditions?.find(({ type }) => type === shown);
-  const others = pods.filter(({ matches }) => !matches);
+  const others = pods.filter(({ matches, neverDue }) => !matches || neverDue !== undefined);
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
     ...(condition

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
-import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, type PolicySpec } from "../../api";
+import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, type Kind, type PolicySpec } from "../../api";
 import { checkPolicy, checkpointsOf } from "../../config/install";
-import { formatProblem } from "../../config/schema";
+import { formatProblem, printable, type Problem } from "../../config/schema";
 import type { NamespaceObject, PodObject, Policy, PolicyPod } from "../../controller/policies/preview";
 import { NAMESPACE, POLICY_POD } from "../../controller/policies/preview";
 import type { Client, Json } from "../../kube/client";
@@ -30,6 +30,7 @@ export interface Cluster {
 }
 
 interface Manifest {
+  readonly apiVersion?: unknown;
   readonly kind?: unknown;
   readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown } | null;
   readonly spec?: unknown;
@@ -43,19 +44,18 @@ const KINDS = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY];
  * @throws CommandError (exit code 2) with all problems
  */
 export function readPolicies(file: string): FilePolicies {
-  const manifests = isManifest(file) ? objectsOf(file) : undefined;
-  if (!manifests) return ofPlatform(file);
+  const text = manifestIn(file);
+  if (text === undefined) return ofPlatform(file);
   const problems: string[] = [];
-  const policies = manifests.flatMap((manifest) => {
+  const policies = objectsIn(text, file).flatMap((manifest) => {
     const kind = KINDS.find((one) => one.kind === manifest.kind);
     if (!kind) return [];
     const metadata = { namespace: "default", ...manifest.metadata };
     const checked = checkPolicy(kind, { metadata, spec: manifest.spec });
-    if (!checked.problems) return [policyOf(kind.kind, metadata, checked.spec)];
-    const { name } = metadata;
-    problems.push(
-      ...checked.problems.map((one) => `${file}: ${kind.kind} ${String(name)}: ${formatProblem(one)}`),
-    );
+    const found = [...versionProblems(kind, manifest.apiVersion), ...(checked.problems ?? [])];
+    if (!checked.problems && found.length === 0) return [policyOf(kind.kind, metadata, checked.spec)];
+    const title = `${kind.kind} ${typeof metadata.name === "string" ? metadata.name : "without a name"}`;
+    problems.push(...found.map((one) => `${file}: ${title}: ${formatProblem(one)}`));
     return [];
   });
   if (problems.length > 0) throw new CommandError(problems.join("\n"), EXIT.badInput);
@@ -94,24 +94,41 @@ function policyOf(
   return { kind, uid: "", name: String(name), ...scope, generation: 1, sinceMs: 0, spec };
 }
 
-/** Returns whether the file has Kubernetes objects. A platform file has a version instead of a kind. */
-function isManifest(file: string): boolean {
+function versionProblems({ apiVersion }: Kind, given: unknown): readonly Problem[] {
+  if (given === apiVersion) return [];
+  return [
+    {
+      code: "invalid-version",
+      path: ["apiVersion"],
+      message: "is not the version of the kind",
+      given: printable(given),
+      allowed: apiVersion,
+    },
+  ];
+}
+
+/** Returns the text of a file with Kubernetes objects; undefined if it has none. A platform file has a version instead of a kind. */
+function manifestIn(file: string): string | undefined {
   try {
-    return /^(kind|"kind"|\s+"kind"):|^\s*\{/m.test(readFileSync(file, "utf8"));
+    // Read once: it may be a pipe.
+    const text = readFileSync(file, "utf8");
+    return /^(kind|"kind"|\s+"kind"):|^\s*\{/m.test(text) ? text : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-/** Returns the objects of a YAML or JSON file. Lists are replaced by their items. */
-function objectsOf(file: string): readonly Manifest[] {
-  let text: string;
+function textOf(file: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(`${file}: cannot be read (${code ?? "unknown error"})`, EXIT.badInput);
   }
+}
+
+/** Returns the objects of a YAML or JSON text. Lists are replaced by their items. */
+function objectsIn(text: string, file: string): readonly Manifest[] {
   const documents = parseAllDocuments(text);
   return (Array.isArray(documents) ? documents : []).flatMap((document) => {
     const [error] = document.errors;
@@ -132,33 +149,44 @@ function flattened(value: unknown): readonly Manifest[] {
  * @throws CommandError (exit code 2) if it cannot be read, or has nothing to evaluate
  */
 export function readPods(file: string, withCheckpoints: boolean): Cluster {
-  const objects = objectsOf(file);
-  const ofKind = (kind: string) => objects.filter((object) => object.kind === kind).map(completed);
+  const objects = objectsIn(textOf(file), file);
+  const ofKind = (kind: string) => {
+    const found = objects.filter((object) => object.kind === kind);
+    const unnamed = found.find(({ metadata }) => typeof metadata?.name !== "string" || metadata.name === "");
+    if (unnamed) throw new CommandError(`${file}: a ${kind} has no metadata.name`, EXIT.badInput);
+    return found.map(completed);
+  };
   const pods = ofKind("Pod").map((pod) => POLICY_POD.project(pod));
+  const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(one));
   const retention = withCheckpoints ? readRetention(file, ofKind, pods) : undefined;
   if (pods.length === 0 && !retention?.checkpoints.length)
     throw new CommandError(
-      `${file}: has no pod${withCheckpoints ? " and no Checkpoint" : ""}; create it by kubectl get ${withCheckpoints ? `${RETENTION_KINDS} ` : "pods "}-A -o yaml`,
+      withCheckpoints
+        ? `${file}: has no pod and no Checkpoint; create it by kubectl get ${RETENTION_KINDS} -A -o yaml`
+        : `${file}: has no pod; create it by kubectl get pods,namespaces -A -o yaml`,
       EXIT.badInput,
     );
-  const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(one));
   return clusterOf(pods, namespaces, retention);
 }
 
 /** What a decision about Checkpoints needs, for kubectl. */
 const RETENTION_KINDS = "checkpoints,pods,namespaces,replicasets,statefulsets,daemonsets,jobs";
 
-/** Pods that are being deleted, or verify a Checkpoint, are evaluated by no policy, as in the controller. */
 function clusterOf(
   pods: readonly PodObject[],
   namespaces: readonly NamespaceObject[],
   retention: RetentionSource | undefined,
 ): Cluster {
   return {
-    pods: pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod),
+    pods: evaluated(pods),
     labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
     ...(retention && { retention }),
   };
+}
+
+/** Returns the pods that the controller evaluates: none that ends or verifies a Checkpoint. */
+function evaluated(pods: readonly PodObject[]): readonly PolicyPod[] {
+  return pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod);
 }
 
 /** Returns the object with the metadata that each stored one has. */

@@ -91,7 +91,8 @@ function podName({ namespace, name }: PodPreview, scope: string | undefined): st
   return scope === undefined ? `${namespace}/${name}` : name;
 }
 
-/** Returns why a pod does not match, filter by filter. */
-export function podText({ matches, failed }: PodPreview): string {
+/** Returns why a pod does not match, filter by filter, or why the policy is never due for it. */
+export function podText({ matches, failed, neverDue }: PodPreview): string {
+  if (neverDue !== undefined) return `matches, and is never due: ${neverDue}`;
   return matches ? "matches" : failed.map(({ filter, message }) => `${filter} ${message}`).join("; ");
 }

@@ -18,6 +18,9 @@ function compile(text: string): (variables: object) => unknown {
         : new RegExp(pattern).test(value),
     )
     // Of Kubernetes' own library, what the rules use. A quantity is a number.
+    .registerFunction("string.findAll(string): list<string>", (value: string, pattern: string) =>
+      Array.from(value.matchAll(new RegExp(pattern, "g")), ([text]) => text),
+    )
     .registerFunction("quantity(string): double", quantityBytes)
     .registerFunction("double.isLessThan(double): bool", (a: number, b: number) => a < b);
   const known = compiled.get(text);

@@ -13,6 +13,7 @@ import { checkAction, policyActionsSchema } from "./policy-actions";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
+import { isToken } from "../schema/rule";
 import * as v from "../schema/valibot";
 import { checkVerify, verifySchema } from "./verify";
 
@@ -150,7 +151,10 @@ export function checkPolicy(
     readonly name?: string;
     readonly namespace?: string;
   };
-  const problems = checked.problems ?? checkExpression(resolved);
+  const given = (checked.problems ? input : resolved) as Partial<PolicySpec>;
+  const found = checked.problems ?? [];
+  const hasExpression = found.some(({ path }) => path[0] === "filter" && path[1] === "expression");
+  const problems = [...found, ...(hasExpression ? [] : checkExpression({ filter: given.filter }))];
   if (problems.length > 0)
     return {
       problems: problems.flatMap((problem) => {
@@ -199,10 +203,10 @@ function checkNamespace(
   ];
 }
 
-/** Compiles the expression of a filter, which the API server does not. */
-function checkExpression({ filter }: Pick<PolicySpec, "filter">): Problem[] {
-  const { expression } = filter ?? {};
-  if (expression === undefined) return [];
+/** Compiles the expression of a filter, which the API server does not. The filter may have problems. */
+function checkExpression({ filter }: { readonly filter?: unknown }): Problem[] {
+  const { expression } = (filter ?? {}) as { readonly expression?: unknown };
+  if (typeof expression !== "string" || isToken(expression)) return [];
   const compiled = compilePodExpression(expression);
   if (!("problem" in compiled)) return [];
   return [

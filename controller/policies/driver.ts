@@ -194,6 +194,12 @@ export class PolicyDriver {
     for (const objects of workloads) {
       objects.onChange(({ old, new: now }) => {
         if (now === undefined || now.requestedAt === old?.requestedAt) return;
+        const { requestedAt, requestedOn } = now;
+        if (requestedAt !== undefined && requestedOn && requestMs(requestedAt) === undefined)
+          this.options.report.invalidRequest(
+            { ...requestedOn, namespace: now.metadata.namespace },
+            requestedAt,
+          );
         for (const pod of this.podsOf(now.metadata.uid)) this.setPod(pod, Date.now(), pod);
         this.wake();
       });
@@ -310,7 +316,7 @@ export class PolicyDriver {
     const { pod, requestedAt, isDeleted, isSandbox } = object;
     if (isDeleted || isSandbox) return this.engine.removePod(pod.uid);
     if (requestedAt !== undefined && requestedAt !== old?.requestedAt && requestMs(requestedAt) === undefined)
-      this.options.report.invalidRequest(pod, requestedAt);
+      this.options.report.invalidRequest({ apiVersion: "v1", kind: "Pod", ...object.metadata }, requestedAt);
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     const crossings = this.crossingsOf(pod);

@@ -54,6 +54,8 @@ export const NAMESPACE = kindOf(
 /** A workload that owns pods, with the request in its annotation. */
 export interface WorkloadObject extends KubernetesObject {
   readonly requestedAt?: string;
+  /** The object that a user annotated, if there is a request: the Deployment of a ReplicaSet. */
+  readonly requestedOn?: OwnerIdentity;
   /** Name of the Checkpoint that its pod template requests. */
   readonly restoreFrom?: string;
 }
@@ -62,9 +64,13 @@ const workload = (apiVersion: string, kind: string, plural: string) =>
   kindOf({ apiVersion, kind, plural }, (raw): WorkloadObject => {
     const requestedAt = requestIn(raw);
     const restoreFrom = textAt(raw, "spec", "template", "metadata", "annotations", REQUEST.from);
+    const metadata = metadataOf(raw);
+    const { name, uid } = metadata;
     return {
-      metadata: metadataOf(raw),
-      ...(requestedAt === undefined ? {} : { requestedAt }),
+      metadata,
+      ...(requestedAt === undefined
+        ? {}
+        : { requestedAt, requestedOn: ownerOf(raw) ?? { apiVersion, kind, name, uid } }),
       ...(restoreFrom === undefined || restoreFrom === LATEST ? {} : { restoreFrom }),
     };
   });

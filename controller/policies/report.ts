@@ -1,6 +1,7 @@
 import {
   RETENTION_KEEP_REASONS,
   RETENTION_LIMITS,
+  type OwnerIdentity,
   type PolicyFailure,
   type RetentionKeepReason,
   type RetentionLimit,
@@ -153,12 +154,17 @@ export class Report {
 
   /** Reports an annotation whose time cannot be read. */
   invalidRequest(
-    pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+    {
+      apiVersion,
+      kind,
+      name,
+      namespace = "",
+      uid,
+    }: OwnerIdentity & { readonly namespace?: string | undefined },
     text: string,
   ): void {
-    const { namespace, name, uid } = pod;
     this.options.events.record({
-      regarding: { apiVersion: "v1", kind: "Pod", name, namespace, uid },
+      regarding: { apiVersion, kind, name, namespace, uid },
       type: "Warning",
       reason: "InvalidRequest",
       action: "Checkpoint",

@@ -6,6 +6,7 @@ import { Chart, Testing } from "cdk8s";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
+import { DOCUMENTED_POLICIES } from "../support/docs-policies";
 import { ACCEPTED, interval, REJECTED } from "../support/policy-cases";
 import { apply } from "./support/apiserver-install";
 
@@ -59,6 +60,17 @@ const CLUSTER_COLLECTION = `${GROUP}/clustercheckpointpolicies`;
     expect(answer).toMatch(/^422 /);
     expect(answer).toContain(text);
   });
+
+  test.each(DOCUMENTED_POLICIES.map((one) => [one.metadata.name, one] as const))(
+    "accepts the policy %s of the documentation",
+    async (_, policy) => {
+      const { status, body } = await api.tryCreate({
+        ...policy,
+        metadata: { ...policy.metadata, namespace: "default" },
+      });
+      expect(`${status} ${String(body["message"])}`).toMatch(/^201 /);
+    },
+  );
 
   test("rejects a name that is no value of a label", async () => {
     expect(await message({}, "a".repeat(64))).toContain("metadata.name is longer than 63 characters");

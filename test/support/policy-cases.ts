@@ -4,6 +4,11 @@ const cron = (text: string, more: object = {}) => ({ trigger: { heartbeat: { cro
 const deletes = (deleteCheckpoints: object) => ({ action: { deleteCheckpoints } });
 const verifies = (verify: object) => ({ action: { verify } });
 const pods = (selector: object) => ({ filter: { pods: selector } });
+const requirement = (operator: string, ...values: string[]) => ({
+  key: "app",
+  operator,
+  ...(values.length > 0 && { values }),
+});
 
 export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["an interval", {}],
@@ -12,6 +17,38 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["cron with a time zone", cron("0 3 * * *", { timeZone: "Europe/Berlin" })],
   ["cron with lists, ranges, steps and names", cron("*/15,7 0-6/2 1,15 JAN-mar MON-FRI")],
   ["cron in UTC", cron("59 23 31 12 7", { timeZone: "UTC" })],
+  ...[
+    "0 0 31 1-12 *",
+    "0 0 29 2 *",
+    "0 0 31 2 MON",
+    "0 0 30,31 2,3 *",
+    "0-59/5,7 22,23 1-31/2 jan-DEC SAT-SUN",
+    "0 0 * * SUN-FRI,SUN",
+  ].map((text): [string, object] => [`the cron ${text}`, cron(text)]),
+  ...["Etc/GMT+12", "America/Argentina/Buenos_Aires", "EST5EDT", "US/Pacific"].map(
+    (timeZone): [string, object] => [`the time zone ${timeZone}`, cron("0 3 * * *", { timeZone })],
+  ),
+  [
+    "several requirements of a label",
+    pods({
+      matchLabels: { app: "a" },
+      matchExpressions: [
+        requirement("In", "a", "b"),
+        requirement("In", "c", "a"),
+        requirement("NotIn", "b"),
+        requirement("Exists"),
+        { key: "other", operator: "DoesNotExist" },
+      ],
+    }),
+  ],
+  [
+    "requirements of labels that a pod may not have",
+    pods({ matchExpressions: [requirement("NotIn", "a"), requirement("DoesNotExist")] }),
+  ],
+  [
+    "the start of pods that have run as long as they are Ready",
+    { trigger: { startup: { readySeconds: 30 } }, filter: { minRunningSeconds: 30 } },
+  ],
   ["requests", { trigger: { manual: {} } }],
   ["signed requests", { trigger: { webhook: { secret: { name: "hooks", key: "a.b" } } } }],
   ["evictions", { action: { checkpointThenDelete: { engine: "criu" } } }],
@@ -170,10 +207,36 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     "0 3 * * MOON",
     "*/0 * * * *",
     "0 3 L * *",
+    "5/15 * * * *",
+    "*/60 * * * *",
+    "* */24 * * *",
+    "* * * */13 *",
   ].map((text): [string, object, string] => [
     `the cron ${text}`,
     cron(text),
     "cron must have five fields: minute (0-59)",
+  ]),
+  ...["0 3 5-2 * *", "59-0 * * * *", "0 3 * NOV-jan *", "0 3 * * 1,FRI-MON", "0 20-8/2 * * *"].map(
+    (text): [string, object, string] => [
+      `the cron ${text}`,
+      cron(text),
+      "cron has a range whose end is before its begin",
+    ],
+  ),
+  ...["0 0 31 2 *", "0 0 30,31 feb *", "*/5 3 31 4,06,SEP *"].map((text): [string, object, string] => [
+    `the cron ${text}`,
+    cron(text),
+    "cron never occurs",
+  ]),
+  ...["europe/berlin", "utc", "localtime"].map((timeZone): [string, object, string] => [
+    `the time zone ${timeZone}`,
+    cron("0 3 * * *", { timeZone }),
+    "timeZone in body should match",
+  ]),
+  ...["Local", "Factory"].map((timeZone): [string, object, string] => [
+    `the time zone ${timeZone}`,
+    cron("0 3 * * *", { timeZone }),
+    "timeZone must exist in the IANA database",
   ]),
   ["no action", { action: {} }, "set exactly one action: checkpoint"],
   [
@@ -244,6 +307,16 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     { minSpacingSeconds: 901 },
     "minSpacingSeconds must not exceed intervalSeconds, or checkpoints would be skipped",
   ],
+  [
+    "the start of pods that have not run for long enough",
+    { trigger: { startup: { readySeconds: 30 } }, filter: { minRunningSeconds: 31 } },
+    "filter.minRunningSeconds must not exceed trigger.startup.readySeconds",
+  ],
+  [
+    "the start of pods that must have run",
+    { trigger: { startup: {} }, filter: { minRunningSeconds: 1 } },
+    "filter.minRunningSeconds must not exceed trigger.startup.readySeconds",
+  ],
   ["a limit of zero", { maxInFlight: 0 }, "should be greater than or equal to 1"],
   [
     "a running time of pending pods",
@@ -285,4 +358,19 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     }),
     "selects nothing: matchExpressions contradict matchLabels",
   ],
+  [
+    "a label with a value that no pod can have",
+    pods({ matchLabels: { app: "hello world" } }),
+    "matchLabels has a value that no label can have",
+  ],
+  ...[
+    [requirement("Exists"), requirement("DoesNotExist")],
+    [requirement("DoesNotExist"), requirement("In", "a")],
+    [requirement("In", "a", "b"), requirement("In", "c")],
+    [requirement("NotIn", "b", "a", "c"), requirement("In", "a", "b")],
+  ].map((matchExpressions): [string, object, string] => [
+    `the requirements ${matchExpressions.map(({ operator }) => operator).join(" and ")} that no label meets`,
+    pods({ matchExpressions }),
+    "selects nothing: matchExpressions contradict each other",
+  ]),
 ];

@@ -298,6 +298,8 @@ export class PolicyEngine {
     if (newest && freeMs > nowMs) {
       // A request is for the state at its time, which an earlier Checkpoint does not have.
       const isCovered =
+        newest.state === "completed" &&
+        newest.podUID === pod.uid &&
         !state.subject.needsOwn &&
         newest.policyUID !== policy.uid &&
         (!state.isRequest || newest.createdMs >= dueMs);

@@ -5,7 +5,7 @@ import type { Unwatched } from "./watches";
 /**
  * Outcome of an action that was due.
  * - `started`: its Checkpoint is requested, or the run of the policy has begun
- * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago, or the one that is created once;
+ * - `covered`: another Checkpoint of the pod was created less than `minSpacingSeconds` ago and completed, or the one that is created once;
  *   or the policy's last run has not ended
  * - `filtered`: the pod did not match any longer
  * - `backoff`: the pod's last Checkpoints failed

@@ -218,8 +218,13 @@ export class PolicyState {
     this.watches.set(this.policy.uid, settings, pod, entry.watch(settings, pod, containers));
   }
 
+  /** Records a failure. It replaces an earlier one of the pod for the same reason: a pod that fails again and again hides no others. */
   fail(failure: PolicyFailure): void {
-    this.failures = [failure, ...this.failures].slice(0, MAX_FAILURES);
+    const { namespace, pod, reason } = failure;
+    const others = this.failures.filter(
+      (one) => one.namespace !== namespace || one.pod !== pod || one.reason !== reason,
+    );
+    this.failures = [failure, ...others].slice(0, MAX_FAILURES);
   }
 
   /** Sets until when a subject is done, and schedules its next time. @param pod undefined: the policy */

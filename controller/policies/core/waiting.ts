@@ -2,7 +2,10 @@ import { DueHeap } from "./due-heap";
 import type { Run } from "./types";
 
 interface Entry {
+  /** For the last time that was due. */
   run: Run;
+  /** The first time that was due, since it waits or since one was missed. */
+  sinceMs: number;
   /** `namespace/name` of the pod whose open Checkpoint it waits for. */
   pod?: string;
   /** What it waits for, for people. */
@@ -41,11 +44,21 @@ export class Waiting {
     return this.byPolicy.get(policyUID)?.size ?? 0;
   }
 
-  /** Adds a run. It replaces an earlier one of the same policy and pod. */
+  /**
+   * Adds a run. If an earlier one of the same policy and pod waits, it takes its place: a pod that is due again must not lose its turn,
+   * and the deadline of the earlier time stays.
+   */
   add(run: Run): void {
     const id = idOf(run);
+    const known = this.entries.get(id);
+    if (known && known.run.pod.nodeName === run.pod.nodeName) {
+      known.run = run;
+      const line = this.lines.get(run.policy.uid)?.get(run.pod.nodeName ?? "");
+      if (line?.has(id)) line.set(id, run);
+      return;
+    }
     this.remove(run);
-    this.entries.set(id, { run, cause: "it was not started yet" });
+    this.entries.set(id, { run, sinceMs: run.dueMs, cause: "it was not started yet" });
     this.deadlines.set(id, run.deadlineMs);
     into(this.byPolicy, run.policy.uid, () => new Set<string>()).add(id);
     this.ready(id, run);
@@ -107,14 +120,22 @@ export class Waiting {
       this.again(id);
   }
 
-  /** Removes the runs whose deadline has passed. @returns them, with what they waited for */
+  /**
+   * Removes the runs whose deadline has passed. One that was due again meanwhile keeps waiting for its last time.
+   * @returns them, with what they waited for
+   */
   expire(nowMs: number): readonly { readonly run: Run; readonly cause: string }[] {
-    const expired: Entry[] = [];
+    const expired: { readonly run: Run; readonly cause: string }[] = [];
     for (;;) {
-      const entry = this.entries.get(this.deadlines.firstDue(nowMs) ?? "");
+      const id = this.deadlines.firstDue(nowMs) ?? "";
+      const entry = this.entries.get(id);
       if (!entry) return expired;
-      expired.push(entry);
-      this.remove(entry.run);
+      const { run, sinceMs, cause } = entry;
+      expired.push({ run: { ...run, dueMs: sinceMs }, cause });
+      if (run.dueMs > sinceMs && run.deadlineMs > nowMs) {
+        entry.sinceMs = run.dueMs;
+        this.deadlines.set(id, run.deadlineMs);
+      } else this.remove(run);
     }
   }
 

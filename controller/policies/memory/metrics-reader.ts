@@ -27,6 +27,12 @@ export interface MetricsReaderOptions {
   readonly failed: (problem: string | undefined) => void;
 }
 
+/** Readings of pods, and when each was measured. */
+interface Measured {
+  readonly readings: MemoryReadings;
+  readonly measuredMs: ReadonlyMap<string, number>;
+}
+
 /** Reads the memory of watched pods from metrics.k8s.io, and writes crossings into the NodeMemoryWatches as an agent does. */
 export class MetricsReader {
   private readonly monitors = new Map<string, MemoryMonitor>();
@@ -60,12 +66,17 @@ export class MetricsReader {
     for (const object of objects) await this.observe(object, readings, signal);
   }
 
-  private async observe(object: WatchObject, readings: MemoryReadings, signal: AbortSignal): Promise<void> {
+  private async observe(
+    object: WatchObject,
+    { readings, measuredMs }: Measured,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { metadata, spec, status } = object;
     const monitor = this.monitors.get(metadata.uid) ?? new MemoryMonitor();
     this.monitors.set(metadata.uid, monitor);
     monitor.set(spec.watches, status.crossings);
-    monitor.observe(readings, Date.now());
+    // A metrics server measures less often than it is read: one value does not hold for `forSeconds`.
+    monitor.observe(readings, Date.now(), (podUID) => measuredMs.get(podUID) ?? 0);
     const { crossings } = monitor;
     const next = { observedGeneration: metadata.generation, ...(crossings.length > 0 ? { crossings } : {}) };
     if (isDeepStrictEqual(JSON.parse(JSON.stringify(status)), next)) return;
@@ -78,25 +89,32 @@ export class MetricsReader {
   }
 
   /** Returns the readings of pods, by one list for each namespace. */
-  private async read(pods: readonly PodObject[], signal: AbortSignal): Promise<MemoryReadings> {
+  private async read(pods: readonly PodObject[], signal: AbortSignal): Promise<Measured> {
     const byKey = new Map(pods.map((pod) => [`${pod.pod.namespace}/${pod.pod.name}`, pod]));
     const readings = new Map<string, ReadonlyMap<string, number>>();
+    const measuredMs = new Map<string, number>();
     for (const namespace of new Set(pods.map(({ pod }) => pod.namespace))) {
       const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`;
       const list = (await this.options.client.transport.send("GET", path, undefined, { signal })) as Json;
       for (const item of itemsAt(list, "items")) {
         const pod = byKey.get(`${namespace}/${textAt(item, "metadata", "name")}`);
-        const reading = pod && readingOf(item, pod);
-        if (pod && reading) readings.set(pod.metadata.uid, reading);
+        const timeMs = Date.parse(textAt(item, "timestamp") ?? "");
+        const reading = pod && readingOf(item, pod, timeMs);
+        if (!pod || !reading) continue;
+        readings.set(pod.metadata.uid, reading);
+        measuredMs.set(pod.metadata.uid, timeMs);
       }
     }
-    return readings;
+    return { readings, measuredMs };
   }
 }
 
 /** Returns the memory of the containers; undefined if it was measured before they started, of an earlier pod of the name. */
-function readingOf(metrics: Json, { pod }: PodObject): ReadonlyMap<string, number> | undefined {
-  const measuredMs = Date.parse(textAt(metrics, "timestamp") ?? "");
+function readingOf(
+  metrics: Json,
+  { pod }: PodObject,
+  measuredMs: number,
+): ReadonlyMap<string, number> | undefined {
   if (Number.isNaN(measuredMs) || measuredMs < (pod.runningSinceMs ?? pod.createdMs)) return undefined;
   const reading = new Map<string, number>();
   for (const container of itemsAt(metrics, "containers")) {

@@ -59,6 +59,8 @@ export interface PodPreview {
   readonly matches: boolean;
   /** Filters that it does not match, in the order of the controller's evaluation. */
   readonly failed: readonly FailedFilter[];
+  /** Why the trigger is never due for it, although it matches. */
+  readonly neverDue?: string;
 }
 
 export interface PolicyPreview {
@@ -75,7 +77,7 @@ export interface PolicyPreview {
 
 /**
  * Evaluates a policy for pods.
- * @param labelsOf - returns the labels of a namespace
+ * @param labelsOf - returns the labels of a namespace. An error that it throws is that of the filter that reads them
  * @param objects - what a decision about Checkpoints depends on. Default: none is made
  */
 export function previewPolicy(
@@ -103,11 +105,32 @@ export function previewPolicy(
     ...(retention && { retention }),
     schedule,
     pods: inScope.map((pod) => {
-      const failed = failedFilters(policy, pod, { nowMs, namespaceLabels: labelsOf(pod.namespace) });
+      const context = {
+        nowMs,
+        get namespaceLabels() {
+          return labelsOf(pod.namespace);
+        },
+      };
+      const failed = failedFilters(policy, pod, context);
       const { namespace, name } = pod;
-      return { namespace, name, matches: failed.length === 0, failed };
+      const neverDue = failed.length === 0 ? neverDueFor(policy, pod) : undefined;
+      return {
+        namespace,
+        name,
+        matches: failed.length === 0,
+        failed,
+        ...(neverDue === undefined ? {} : { neverDue }),
+      };
     }),
   };
+}
+
+/** Returns why the trigger cannot be due for a pod that matches, as the condition `Ready` of the policy says. */
+function neverDueFor({ spec }: Policy, pod: PolicyPod): string | undefined {
+  const found = entryOf(TRIGGERS, spec.trigger);
+  const { containers } = (spec.filter ?? {}) as { readonly containers?: readonly string[] };
+  const watch = found?.entry.watch?.(found.settings, pod, containers);
+  return typeof watch === "string" ? watch : undefined;
 }
 
 const WORKS_ON = { pod: undefined, policy: "Checkpoints", suspendedWorkload: "suspended workloads" } as const;

@@ -64,7 +64,12 @@ export function* decidePolicy(
     if (namespace !== undefined && pod.namespace !== namespace) return false;
     if (policy === undefined ? !createdByUsers : policies !== undefined && !policies.includes(policy))
       return false;
-    const context = { nowMs, namespaceLabels: labelsOf(pod.namespace) };
+    const context = {
+      nowMs,
+      get namespaceLabels() {
+        return labelsOf(pod.namespace);
+      },
+    };
     return conditions.every(
       ([name, given]) =>
         (Object.hasOwn(filters, name) && filters[name]?.matchesRecorded?.(given as never, pod, context)) ??

@@ -49,6 +49,18 @@ test("a pod without a reading keeps its state, and a long gap begins the duratio
   expect(crossingsOf([80, ...gap, 80])).toEqual([0]);
 });
 
+test("a value that is read again is not another reading", () => {
+  const monitor = new MemoryMonitor();
+  monitor.set([watchOf({ forSeconds: 30 })]);
+  const measured = [0, 0, 0, 60, 60];
+  const crossed = measured.map((second, index) => {
+    const nowMs = START + (index + 1) * 15_000;
+    monitor.observe(new Map([["pod", new Map([["app", 90]])]]), nowMs, () => START + second * 1000);
+    return monitor.crossings.length;
+  });
+  expect(crossed).toEqual([0, 0, 0, 1, 1]);
+});
+
 test("a container that restarted is re-armed: its memory is that of other processes", () => {
   const monitor = new MemoryMonitor();
   monitor.set([watchOf()]);

@@ -141,6 +141,7 @@ test("a ClusterCheckpointPolicy selects by the labels of namespaces, and names t
   );
   const { stdout } = await run(given, [
     ...["team-a", "team-b"].flatMap((one) => [checkpoint("d30", 30, {}, one), checkpoint("d1", 1, {}, one)]),
+    { kind: "Namespace", metadata: { name: "team-a" } },
     { kind: "Namespace", metadata: { name: "team-b", labels: { tier: "gold" } } },
   ]);
   expect(stdout).toContain(
@@ -150,6 +151,18 @@ test("a ClusterCheckpointPolicy selects by the labels of namespaces, and names t
   expect(stdout).toContain(
     "\n  note    the file has no Pod, ReplicaSet, StatefulSet, DaemonSet, Job: what they need would stay too\n",
   );
+});
+
+test("a file without a Namespace whose labels select Checkpoints is rejected", async () => {
+  const given = policy(WEEK, { filter: { namespaceSelector: {} } }).replace(
+    '"CheckpointPolicy","metadata":{"name":"retention","namespace":"team-a"}',
+    '"ClusterCheckpointPolicy","metadata":{"name":"retention"}',
+  );
+  const { status, stdout, stderr } = await run(given, [checkpoint("d30", 30)]);
+  expect(stderr).toContain(
+    "objects.json has no Namespace team-a, whose labels filter.namespaceSelector needs",
+  );
+  expect([status, stdout]).toEqual([2, ""]);
 });
 
 test("the Checkpoints of a Job that a file without Jobs may lack stay", async () => {
@@ -181,7 +194,8 @@ install:
         action: { deleteCheckpoints: { olderThanSeconds: 604800 } }
 `,
   );
-  const objects = ["team-a", "team-b"].flatMap((one) => [
+  const objects = ["team-a", "team-b"].flatMap((one): object[] => [
+    { kind: "Namespace", metadata: { name: one } },
     checkpoint("d30", 30, {}, one),
     checkpoint("d1", 1, {}, one),
   ]);

@@ -36,6 +36,13 @@ const PODS = JSON.stringify({
     pod("db-0", "team-a", { app: "db" }),
     pod("web-0", "team-b", { app: "web" }),
     pod("verify-web-0", "team-a", { app: "web", "cedana.ai/verification": "x" }),
+    pod(
+      "ends",
+      "team-a",
+      {},
+      { metadata: { name: "ends", namespace: "team-a", deletionTimestamp: "2026-11-27T12:00:00Z" } },
+    ),
+    { kind: "Namespace", metadata: { name: "team-a" } },
     { kind: "Namespace", metadata: { name: "team-b", labels: { tier: "gold" } } },
   ],
 });
@@ -124,6 +131,49 @@ install:
   expect(status).toBe(1);
 });
 
+test("a policy that is never due is a failure, although pods match", async () => {
+  const [heartbeat = ""] = NIGHTLY.split("---");
+  give("pods.json", PODS);
+  give("policies.yaml", heartbeat.replace("0 3 * * *", "0 3 * * 5-TUE"));
+  const never = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(never.stdout).toContain("  problem  cron 0 3 * * 5-TUE in the time zone Europe/Berlin is invalid: ");
+  expect([never.status, never.stdout.includes("  due      never\n")]).toEqual([1, true]);
+
+  const memory = heartbeat.replace(/heartbeat: \{.*\} \}/, "memory: { percent: 80 } }");
+  give("policies.yaml", memory);
+  const noLimit = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(noLimit.stdout).toContain(
+    "  web-0  matches, and is never due: percent has no effect: container main without a memory limit; set bytes, or resources.limits.memory\n",
+  );
+  expect(noLimit.status).toBe(1);
+  give("policies.yaml", memory.replace("percent: 80", "bytes: 1Gi"));
+  expect((await run("-f", "policies.yaml", "--pods", "pods.json")).status).toBe(0);
+});
+
+test("a namespace that the file of pods does not have is named, instead of having no labels", async () => {
+  give("policies.yaml", NIGHTLY.split("---")[1] ?? "");
+  give("pods.json", JSON.stringify(pod("web-0", "team-c", {})));
+  const { status, stdout } = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(stdout).toContain(
+    "team-c/web-0  namespaceSelector cannot be evaluated: pods.json has no Namespace team-c; minRunning",
+  );
+  expect(status).toBe(1);
+});
+
+test("an expression that is invalid is reported together with the other problems", async () => {
+  give(
+    "policies.yaml",
+    NIGHTLY.replace("0 3 * * *", "0 25 * * *").replace("pod.spec.priorityClassName", "pod.spec.priorityClas"),
+  );
+  const { status, stderr } = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(stderr).toContain("spec.trigger.heartbeat  breaks a rule of its kind: cron must have five fields");
+  expect(stderr).toContain("spec.filter.expression  is not a CEL expression over pod: character 10");
+  expect(status).toBe(2);
+  give("policies.yaml", NIGHTLY.replace("pod.spec.priorityClassName == 'batch'", "true == ".repeat(200)));
+  const long = await run("-f", "policies.yaml", "--pods", "pods.json");
+  expect(long.stderr.match(/spec.filter.expression/g)).toHaveLength(1);
+});
+
 test.each<[string, string, string | undefined, string]>([
   [
     "a policy that the API server would reject",
@@ -144,6 +194,19 @@ test.each<[string, string, string | undefined, string]>([
     PODS,
     "metadata.name",
   ],
+  [
+    "a version that the API server does not serve",
+    NIGHTLY.replace("/v1alpha1", "/v1"),
+    PODS,
+    'policies.yaml: CheckpointPolicy nightly: apiVersion  is not the version of the kind; given: "automation.cedana.ai/v1"; allowed: automation.cedana.ai/v1alpha1',
+  ],
+  [
+    "a policy without a name",
+    NIGHTLY.replace("name: nightly, ", ""),
+    PODS,
+    "policies.yaml: CheckpointPolicy without a name: metadata.name",
+  ],
+  ["a pod without a name", NIGHTLY, "kind: Pod\nmetadata: {}\n", "pods.json: a Pod has no metadata.name"],
   ["broken YAML", "kind: [", PODS, "policies.yaml: is invalid YAML"],
   ["no pods", NIGHTLY, "kind: List\nitems: []\n", "pods.json: has no pod"],
   ["a file of pods that does not exist", NIGHTLY, undefined, "pods.json: cannot be read (ENOENT)"],

@@ -1,13 +1,16 @@
 /** Policies in a cedana.yaml: problems of the text, and of the policies together with the rest of the file. */
 import {
+  ACTION_FIELDS,
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   formOf,
+  TRIGGER_FIELDS,
   type Schema,
   type ValidationRule,
 } from "../../../../api";
 import { rulesOf, satisfies } from "../../../../config/cel";
-import { ACTION_NAMES } from "../../../../config/install";
+import { ACTION_NAMES, checkPolicy } from "../../../../config/install";
+import { DOCUMENTED_POLICIES } from "../../../support/docs-policies";
 import { ACCEPTED, interval, REJECTED } from "../../../support/policy-cases";
 import { readPlatform } from "../../../../config/platform/file";
 import { formatLocated } from "../../../../config/platform/file/read";
@@ -74,7 +77,7 @@ test("names what a time zone is, instead of a pattern", () => {
     `\n    checkpointPolicies:${policy('{ heartbeat: { cron: "0 3 * * *", timeZone: "+05:00" } }')}`,
   );
   expect(line).toContain(
-    'given: "+05:00"; allowed: a name of the IANA database, such as Europe/Berlin or UTC',
+    'given: "+05:00"; allowed: a name of the IANA database in its upper and lower case, such as Europe/Berlin or UTC',
   );
 });
 
@@ -168,4 +171,23 @@ test("each rule of the kinds can be evaluated", () => {
   expect(rules.length).toBeGreaterThan(10);
   // A rule that the library cannot parse throws; one that fails at run time is false.
   for (const rule of rules) expect([true, false]).toContain(satisfies(rule, {}));
+});
+
+test.each(DOCUMENTED_POLICIES.map((one) => [one.metadata.name, one] as const))(
+  "the policy %s of the documentation is valid",
+  (_, { kind, metadata, spec }) => {
+    const of = [CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY].find((one) => one.kind === kind);
+    expect(checkPolicy(of!, { metadata, spec }).problems).toBeUndefined();
+  },
+);
+
+test("the documentation has a policy for each trigger and action", () => {
+  const shown = (field: "trigger" | "action") =>
+    new Set(
+      DOCUMENTED_POLICIES.flatMap(({ spec }) =>
+        Object.keys((spec as Record<"trigger" | "action", object>)[field]),
+      ),
+    );
+  expect(shown("trigger")).toEqual(new Set(Object.keys(TRIGGER_FIELDS)));
+  expect(shown("action")).toEqual(new Set(Object.keys(ACTION_FIELDS)));
 });

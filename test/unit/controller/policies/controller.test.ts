@@ -363,3 +363,25 @@ test("reports a request whose time cannot be read, as an event of the pod", asyn
     },
   ]);
 });
+
+test("reports such a request of a workload, for a ReplicaSet on its Deployment", async () => {
+  policy("p", { trigger: { manual: {} } });
+  const owner = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "d", controller: true };
+  const path = "/apis/apps/v1/namespaces/team-a";
+  put(`${path}/replicasets`, {
+    metadata: { name: "web-6c", namespace: "team-a", ownerReferences: [owner] },
+  });
+  put(`${path}/statefulsets`, { metadata: { name: "db", namespace: "team-a" } });
+  start();
+  await seconds(1);
+  for (const name of ["replicasets/web-6c", "statefulsets/db"]) {
+    api.edit(`${path}/${name}`, ({ metadata }) => {
+      metadata["annotations"] = { "cedana.ai/checkpoint-requested-at": "soon" };
+    });
+  }
+  await seconds(1);
+  expect(events.map(({ regarding }) => regarding)).toMatchObject([
+    { kind: "Deployment", name: "web", namespace: "team-a", uid: "d" },
+    { kind: "StatefulSet", name: "db", namespace: "team-a" },
+  ]);
+});

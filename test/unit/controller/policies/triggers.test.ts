@@ -1,5 +1,5 @@
 import { Cron } from "croner";
-import { constant, integer, property } from "fast-check";
+import { constant, constantFrom, integer, property } from "fast-check";
 import { heartbeat } from "../../../../controller/policies/triggers/heartbeat";
 import { assertProperty } from "../../../support/property";
 import { podOf } from "./support";
@@ -47,7 +47,7 @@ test("a time that occurs twice at the end of daylight saving time is due once", 
   ]);
 });
 
-test("a pattern with several times an hour is due in each hour that occurs twice", () => {
+test("a schedule of each hour is due in each hour that passes", () => {
   const settings = { cron: "*/30 * * * *", timeZone: "Europe/Berlin" };
   expect(ticks(settings, "2026-10-24T23:40:00Z", 5)).toEqual([
     "2026-10-25T00:00:00.000Z",
@@ -56,6 +56,76 @@ test("a pattern with several times an hour is due in each hour that occurs twice
     "2026-10-25T01:30:00.000Z",
     "2026-10-25T02:00:00.000Z",
   ]);
+});
+
+// What croner itself leaves out: it makes up a skipped time only if the pattern has one minute and one hour.
+test.each<[cron: string, ticks: readonly string[]]>([
+  ["15,45 2 * * *", ["2026-03-29T01:00:00.000Z", "2026-03-30T00:15:00.000Z"]],
+  ["*/20 2 * * *", ["2026-03-29T01:00:00.000Z", "2026-03-30T00:00:00.000Z"]],
+  ["30 2,14 * * *", ["2026-03-29T01:00:00.000Z", "2026-03-29T12:30:00.000Z"]],
+  ["30 1-3 * * *", ["2026-03-29T00:30:00.000Z", "2026-03-29T01:00:00.000Z", "2026-03-29T01:30:00.000Z"]],
+  ["30 */2 * * *", ["2026-03-29T01:00:00.000Z", "2026-03-29T02:30:00.000Z"]],
+  ["0 2-3 * * *", ["2026-03-29T01:00:00.000Z", "2026-03-30T00:00:00.000Z"]],
+])("times of %s that daylight saving time skips are due once, at the end of the gap", (cron, expected) => {
+  const settings = { cron, timeZone: "Europe/Berlin" };
+  expect(ticks(settings, "2026-03-29T00:10:00Z", expected.length)).toEqual(expected);
+});
+
+test.each<[cron: string, ticks: readonly string[]]>([
+  ["15,45 2 * * *", ["2026-10-25T00:15:00.000Z", "2026-10-25T00:45:00.000Z", "2026-10-26T01:15:00.000Z"]],
+  ["30 2,14 * * *", ["2026-10-25T00:30:00.000Z", "2026-10-25T13:30:00.000Z"]],
+  ["0 2-3 * * *", ["2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z"]],
+])("times of %s that occur twice are due once", (cron, expected) => {
+  const settings = { cron, timeZone: "Europe/Berlin" };
+  expect(ticks(settings, "2026-10-24T23:59:00Z", expected.length)).toEqual(expected);
+  expect(ticks(settings, "2026-10-25T01:05:00Z", 1)).toEqual(expected.slice(-1));
+});
+
+test("a gap of half an hour, and one of a day, have the times in them", () => {
+  const island = { cron: "10,20 2 * * *", timeZone: "Australia/Lord_Howe" };
+  expect(ticks(island, "2026-10-03T12:00:00Z", 2)).toEqual([
+    "2026-10-03T15:30:00.000Z",
+    "2026-10-04T15:10:00.000Z",
+  ]);
+  // The 30th of December 2011 does not exist there.
+  const apia = { cron: "0 6,12 30 12 *", timeZone: "Pacific/Apia" };
+  expect(ticks(apia, "2011-12-29T00:00:00Z", 1)).toEqual(["2011-12-30T10:00:00.000Z"]);
+});
+
+test("at most the change of the clocks is between a time on the clock and when it is due", () => {
+  const zones = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "Africa/Casablanca",
+  ];
+  assertProperty(
+    property(
+      constantFrom(...zones),
+      integer({ min: 0, max: 59 }),
+      integer({ min: 0, max: 23 }),
+      integer({ min: 0, max: 365 }),
+      (timeZone, minute, hour, day) => {
+        const settings = { cron: `${minute} ${hour} * * *`, timeZone };
+        const format = new Intl.DateTimeFormat("en-GB", { timeZone, timeStyle: "short" });
+        const [first = "", second = ""] = ticks(
+          settings,
+          new Date(Date.UTC(2026, 0, 1 + day, 12)).toISOString(),
+          2,
+        );
+        // Each day has one.
+        const hours = (Date.parse(second) - Date.parse(first)) / 3_600_000;
+        expect(hours).toBeGreaterThanOrEqual(22);
+        expect(hours).toBeLessThanOrEqual(26);
+        const [shownHour = 0, shownMinute = 0] = format.format(new Date(first)).split(":").map(Number);
+        const late = shownHour * 60 + shownMinute - (hour * 60 + minute);
+        expect(late).toBeGreaterThanOrEqual(0);
+        expect(late).toBeLessThanOrEqual(60);
+      },
+    ),
+    100,
+  );
 });
 
 test.each([

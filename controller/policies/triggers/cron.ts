@@ -1,0 +1,37 @@
+/** Schedules of cron: which times a pattern has in a time zone. */
+import { Cron } from "croner";
+import { WallClock } from "./wall-clock";
+
+/** The times of a pattern in cron's five fields. */
+export class CronSchedule {
+  private readonly cron: Cron;
+  private readonly clock?: WallClock;
+
+  /** @throws Error if the pattern or the time zone is invalid */
+  constructor(pattern: string, timezone: string) {
+    const [, hour] = pattern.trim().split(/\s+/);
+    // A schedule of each hour follows the hours that pass. The other ones name times that clocks show.
+    const clock = hour === "*" || timezone === "UTC" ? undefined : new WallClock(timezone);
+    if (clock) this.clock = clock;
+    this.cron = new Cron(pattern, { timezone: clock ? "UTC" : timezone, mode: "5-part", paused: true });
+    // An unknown time zone is found with the first date only.
+    this.cron.nextRun(new Date(0));
+  }
+
+  /**
+   * Returns the first time after another one. A time that a change of the clocks skips is that of the change, and one that occurs twice
+   * is the first one.
+   * @returns undefined if there is none
+   */
+  after(afterMs: number): number | undefined {
+    const { clock, cron } = this;
+    const next = (timeMs: number) => cron.nextRun(new Date(timeMs))?.getTime();
+    if (!clock) return next(afterMs);
+    // In an hour that occurs twice, the times of its second occurrence are past.
+    for (let wallMs = next(clock.at(afterMs)); wallMs !== undefined; wallMs = next(wallMs)) {
+      const timeMs = clock.firstAt(wallMs);
+      if (timeMs > afterMs) return timeMs;
+    }
+    return undefined;
+  }
+}
