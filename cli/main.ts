@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../config/version";
 import { addCrd } from "./crd";
+import { addDashboard } from "./dashboard";
 import { addDiff } from "./diff";
 import { CommandError, EXIT } from "./errors";
 import { addExplain } from "./explain";
@@ -35,6 +36,7 @@ for (const add of [
   addAgentRemoval,
   addFeatures,
   addSchema,
+  addDashboard,
 ])
   add(program);
 

@@ -4,6 +4,7 @@
  */
 export * from "./iam";
 export * from "./user-data";
+export { DASHBOARD_FILE, grafanaDashboard } from "./grafana";
 export { renderRuntimeHandler } from "./containerd";
 export { ec2NodeClassManifest, nodePoolManifest, type PoolContext } from "./karpenter";
 export { toYaml, toYamlStream } from "./yaml";

@@ -55,12 +55,14 @@ export class Objects {
       throw new ApiError(410, `too old resource version: ${version} (${this.compacted})`, {
         reason: "Expired",
       });
-    return this.history.filter((write) => write.collection === collection && write.version > version);
+    const first = this.history.findLastIndex((write) => write.version <= version) + 1;
+    return this.history.slice(first).filter((write) => write.collection === collection);
   }
 
-  compact(): void {
-    this.compacted = this.version;
-    this.history = [];
+  /** Forgets the writes up to a version. */
+  compact(version = this.version): void {
+    this.compacted = version;
+    this.history = this.history.filter((write) => write.version > version);
   }
 
   /** UIDs of the next objects that are created. Then `uid-1`, `uid-2`, ... */

@@ -42,6 +42,7 @@ export class FakeApi implements Transport {
   after?: Hook;
   private readonly objects = new Objects();
   private readonly pages = new Map<string, { version: string; rest: Stored[] }>();
+  private pageCount = 0;
   private readonly open = new Set<OpenWatch>();
 
   /** Open watches. */
@@ -120,10 +121,15 @@ export class FakeApi implements Transport {
     if (old) this.objects.delete(collection, { ...old, metadata: { ...old.metadata, finalizers: [] } });
   }
 
-  /** Compacts the history: older watches, and lists with an older `continue`, get 410. */
-  compact(): void {
-    this.objects.compact();
-    this.pages.clear();
+  /** Compacts the history up to a version: older watches, and lists with an older `continue`, get 410. Default: all of it. */
+  compact(version = this.version): void {
+    this.objects.compact(version);
+    for (const [token, page] of this.pages) if (Number(page.version) <= version) this.pages.delete(token);
+  }
+
+  /** Version of the last write. */
+  get version(): number {
+    return this.objects.version;
   }
 
   private record(method: Method | "WATCH", path: string, target: Target, body?: Body): FakeRequest {
@@ -177,9 +183,10 @@ export class FakeApi implements Transport {
     const items = page.rest.slice(0, limit);
     const metadata: Record<string, unknown> = { resourceVersion: page.version };
     if (page.rest.length > limit) {
-      metadata["continue"] = `page-${this.pages.size + 1}`;
+      const next = `page-${++this.pageCount}`;
+      metadata["continue"] = next;
       metadata["remainingItemCount"] = page.rest.length - limit;
-      this.pages.set(`page-${this.pages.size + 1}`, { version: page.version, rest: page.rest.slice(limit) });
+      this.pages.set(next, { version: page.version, rest: page.rest.slice(limit) });
     }
     const bare = ({ apiVersion: _v, kind: _k, ...rest }: Stored) => rest;
     return { kind: "List", apiVersion, metadata, items: isBuiltIn(apiVersion) ? items.map(bare) : items };

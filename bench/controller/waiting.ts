@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FakeApi } from "../../testbed/fake-api";
@@ -6,6 +6,7 @@ import { ApiServer, kubeconfigOf } from "../../testbed/fake-api-server";
 import { COMMAND, ControllerProcess } from "../../testbed/cluster/process";
 import { putOthers, settings } from "../../testbed/simulated-install";
 import { median } from "./each";
+import { eventLoopPreload, readEventLoop } from "./event-loop";
 
 const GROUP = "/apis/automation.cedana.ai/v1alpha1";
 const REQUESTS = `${GROUP}/namespaces/cedana-system/nodecheckpoints`;
@@ -13,35 +14,6 @@ const NODE = "node-of-the-tenant";
 const DIGEST = `sha256:${"a".repeat(64)}`;
 /** Checkpoints that end while the others wait. */
 const ENDS = 200;
-
-/**
- * Measures the controller's event loop, once its program is loaded: between two ticks of a timer, the time that passed and the CPU time of the process.
- * The smaller one is how long a tick was blocked by the process itself: other processes of the machine do not count.
- */
-const PRELOAD = (target: string) => `
-const { monitorEventLoopDelay } = require("node:perf_hooks");
-const { writeFileSync } = require("node:fs");
-const delay = monitorEventLoopDelay({ resolution: 1 });
-const blocked = [];
-let [wall, cpu] = [performance.now(), process.cpuUsage()];
-// The first tick follows the program's own modules: no event waits for them.
-setTimeout(() => {
-  delay.enable();
-  [wall, cpu] = [performance.now(), process.cpuUsage()];
-  setInterval(tick, 1).unref();
-}, 1);
-function tick() {
-  const passed = performance.now() - wall;
-  const { user, system } = process.cpuUsage(cpu);
-  [wall, cpu] = [performance.now(), process.cpuUsage()];
-  const own = Math.min(passed, (user + system) / 1000);
-  if (own > 5) blocked.push({ atMs: Math.round(wall), ms: own });
-}
-process.on("exit", () => {
-  if (process.argv.includes("--settings"))
-    writeFileSync(${JSON.stringify(target)}, JSON.stringify({ delayMs: delay.max / 1e6, blocked }));
-});
-`;
 
 interface Figures {
   /** Longest block of the event loop until all Checkpoints are known to wait, by CPU time, ms. */
@@ -87,7 +59,7 @@ async function measure(count: number): Promise<Figures> {
     join(folder, name),
   ) as [string, string, string];
   writeFileSync(kubeconfig, kubeconfigOf(await server.start()));
-  writeFileSync(preload, PRELOAD(target));
+  writeFileSync(preload, eventLoopPreload(target));
   const start = performance.now();
   const controller = new ControllerProcess({
     kubeconfig,
@@ -104,10 +76,7 @@ async function measure(count: number): Promise<Figures> {
       return phases(api, count).ended >= ENDS;
     });
     await controller.stop();
-    const { delayMs, blocked } = JSON.parse(readFileSync(target, "utf8")) as {
-      delayMs: number;
-      blocked: { atMs: number; ms: number }[];
-    };
+    const { delayMs, blocked } = readEventLoop(target);
     const long = blocked
       .filter(({ ms }) => ms > 50)
       .map(({ atMs, ms }) => `${ms.toFixed(0)} ms at ${atMs} ms`);

@@ -88,6 +88,10 @@ const metrics = shape({
     v.optional(v.boolean(), false),
     "Whether to create a PrometheusRule with the alarms of docs/controller/operations.md. Requires the Prometheus operator.",
   ),
+  grafanaDashboard: described(
+    v.optional(v.boolean(), false),
+    'Whether to create a ConfigMap with the dashboard of docs/controller/operations.md and the label grafana_dashboard: "1", by which the sidecar of Grafana\'s Helm chart finds it. The dashboard needs the labels that a ServiceMonitor adds.',
+  ),
 });
 
 export const controllerSchema = shape({

@@ -4,6 +4,7 @@ import {
   isFinal,
   NotLeaderError,
   sleep,
+  Turn,
   type CachedObjects,
   type Client,
   type Events,
@@ -26,6 +27,8 @@ import { Retention, type RetentionCaches } from "./retention";
 
 /** Longest time between two looks at the clock, which may be set. */
 const MAX_SLEEP_MS = 60_000;
+/** Why a sleep ends: without a reason, each time would create an error with a stack. */
+const WOKEN = "woken";
 /** Delay after a request that was not executed. */
 const RETRY_MS = 5000;
 
@@ -149,17 +152,27 @@ export class PolicyDriver {
     return status ?? {};
   }
 
-  /** Reads what the caches have, and follows their changes. */
-  start(): void {
-    const { policies, pods, suspended, namespaces, checkpoints, workloads } = this.options.caches;
+  /** Reads what the caches have, follows their changes, and evaluates one policy in each turn of the event loop. */
+  async start(): Promise<void> {
+    this.read();
+    this.follow();
+    this.followMemory();
+    const turn = new Turn(1);
+    const steps = this.engine.starting(() => Date.now());
+    while (steps.next().done !== true) await turn.next();
+  }
+
+  private read(): void {
+    const { policies, pods, suspended, namespaces, checkpoints } = this.options.caches;
     const nowMs = Date.now();
     for (const one of namespaces.list()) this.engine.setNamespace(one.metadata.name, one.labels, nowMs);
     for (const objects of policies) for (const one of objects.list()) this.setPolicy(one, nowMs);
     for (const objects of [pods, ...suspended]) for (const one of objects.list()) this.setPod(one, nowMs);
     for (const one of checkpoints.list()) this.engine.setCheckpoint(toFact(one));
-    this.engine.start(nowMs);
-    this.followMemory();
+  }
 
+  private follow(): void {
+    const { policies, pods, suspended, namespaces, checkpoints, workloads } = this.options.caches;
     namespaces.onChange(({ old, new: now }) => {
       if (now) this.engine.setNamespace(now.metadata.name, now.labels, Date.now());
       else if (old) this.engine.removeNamespace(old.metadata.name);
@@ -223,7 +236,7 @@ export class PolicyDriver {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const woken = new AbortController();
-      const stop = () => woken.abort();
+      const stop = () => woken.abort(WOKEN);
       this.wake = stop;
       signal.addEventListener("abort", stop, { once: true });
       for (const run of this.engine.advance(Date.now())) this.track(this.execute(run, signal));
@@ -320,10 +333,12 @@ export class PolicyDriver {
     const requests = [requestMs(requestedAt), requestMs(this.requestOfOwner(object))];
     const requestedMs = Math.max(...requests.map((timeMs) => timeMs ?? Number.NEGATIVE_INFINITY));
     const crossings = this.crossingsOf(pod);
-    this.engine.setPod(
-      { ...pod, ...(Number.isFinite(requestedMs) ? { requestedMs } : {}), ...(crossings && { crossings }) },
-      nowMs,
-    );
+    const more = {
+      ...(Number.isFinite(requestedMs) ? { requestedMs } : {}),
+      ...(crossings && { crossings }),
+    };
+    // Most pods have neither: a copy of each would need as much memory as the cache.
+    this.engine.setPod(Object.keys(more).length === 0 ? pod : { ...pod, ...more }, nowMs);
   }
 
   /** Returns the crossings that the pod's own node reports. */

@@ -171,8 +171,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         return again;
       },
       {
-        start: () => {
-          driver.start();
+        start: async () => {
+          await driver.start();
           readings.start();
         },
         background: async (signal) => {

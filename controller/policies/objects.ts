@@ -120,7 +120,7 @@ function projectPod(raw: Json): PodObject {
   const identity = ownerOf(raw);
   const requestedAt = requestIn(raw);
   const nodeName = textAt(raw, "spec", "nodeName");
-  const owner = identity && workloadOf(identity, labels);
+  const owner = identity && shared(workloadOf(identity, labels));
   const runningSinceMs = runningSince(raw);
   const pool = identity && poolOf(metadata, identity, labels);
   const readySinceMs = readySince(raw);
@@ -139,9 +139,9 @@ function projectPod(raw: Json): PodObject {
       ...(runningSinceMs === undefined ? {} : { runningSinceMs }),
       ...(readySinceMs === undefined ? {} : { readySinceMs }),
       ...memoryLimitsOf(raw),
-      revision: revisionOf(metadata, identity?.uid, owner?.name, labels),
+      revision: shared(revisionOf(metadata, identity?.uid, owner?.name, labels)),
       restarts: restarts.reduce((sum, count) => sum + count, 0),
-      containers: containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? "")),
+      containers: shared(containersOf(raw).map((one) => interner.text(textAt(one, "name") ?? ""))),
       fields: readableFields(raw, (value) => interner.value(interner.strings(value))),
     },
     ...(identity && { ownerUID: interner.text(identity.uid) }),
@@ -175,12 +175,18 @@ function memoryLimitsOf(raw: Json): Pick<PolicyPod, "memoryLimits" | "podMemoryL
   });
   const podMemoryLimit = limitIn(at(raw, "spec"));
   return {
-    memoryLimits: limits.length === 0 ? NO_LIMITS : Object.fromEntries(limits),
+    memoryLimits: limits.length === 0 ? NO_LIMITS : shared(Object.fromEntries(limits)),
     ...(podMemoryLimit === undefined ? {} : { podMemoryLimit }),
   };
 }
 
 const NO_LIMITS = {};
+
+/** Returns one value for all equal ones: the pods of a workload have the same. */
+function shared<T>(value: T): T {
+  return interner.value(value as Json) as T;
+}
+
 const BILLION = 1_000_000_000n;
 
 /** Labels with the hash of the pod template. A ReplicaSet has one template while its Deployment changes it. */

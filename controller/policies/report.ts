@@ -130,8 +130,10 @@ export class Report {
     });
   }
 
-  /** Reports that the run of a policy as a whole failed, as an event of the policy. */
+  /** Counts that the run of a policy as a whole failed, and reports it as an event of the policy. */
   runFailed(policy: Policy, failure: string): void {
+    const [trigger = "none"] = Object.keys(policy.spec.trigger);
+    this.total.inc({ trigger, outcome: "failed" });
     this.options.events.record({
       regarding: referenceOf(policy),
       type: "Warning",

@@ -52,8 +52,8 @@ export interface ControllerOptions {
 }
 
 export interface ReconcileOptions {
-  /** Runs when it starts to lead, before the first key is enqueued. */
-  readonly start?: () => void;
+  /** Runs when it starts to lead. The first key is enqueued once it has ended. */
+  readonly start?: () => void | Promise<void>;
   /** Runs beside the workers, until the signal. */
   readonly background?: (signal: AbortSignal) => Promise<void>;
   /** Runs after the last reconcile. */
@@ -161,7 +161,7 @@ export class ControllerBuilder {
       lead: async (signal) => {
         for (const subscribe of subscriptions) subscribe(queue);
         for (const source of sources) source.onPermitted?.((namespace) => void enqueueAll(namespace));
-        start?.();
+        await start?.();
         await enqueueAll();
         await Promise.all([
           runWorkers({ name, queue, workers, reconcile: reconcileCovered, signal, log, metrics }),

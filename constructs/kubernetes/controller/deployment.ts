@@ -12,6 +12,7 @@ import {
 import type { ControllerSettings } from "../../../config/programs/controller";
 import { metadata, object, type Manifest } from "../object";
 import { alarmsRule } from "./alarms";
+import { dashboardConfigMap } from "./dashboard";
 import { UNPRIVILEGED, image, placementOf } from "../pod";
 
 /** Port on which the controller serves its metrics over plain HTTP. */
@@ -148,6 +149,8 @@ export class ControllerMetrics extends Construct {
   readonly serviceMonitor?: ApiObject;
   /** Only with `prometheusRule`. */
   readonly prometheusRule?: ApiObject;
+  /** ConfigMap. Only with `grafanaDashboard`. */
+  readonly grafanaDashboard?: ApiObject;
 
   constructor(
     scope: Construct,
@@ -174,6 +177,8 @@ export class ControllerMetrics extends Construct {
     });
     if (metrics.prometheusRule)
       this.prometheusRule = object(this, "prometheus-rule", alarmsRule(install, settings));
+    if (metrics.grafanaDashboard)
+      this.grafanaDashboard = object(this, "grafana-dashboard", dashboardConfigMap(install));
     if (!metrics.serviceMonitor) return;
     this.serviceMonitor = object(this, "service-monitor", {
       apiVersion: "monitoring.coreos.com/v1",

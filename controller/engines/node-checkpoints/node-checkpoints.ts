@@ -177,7 +177,7 @@ export class NodeCheckpoints {
   /** Waits for a change. @returns true if the object has changed; false after the interval, or at the signal */
   private async changes(name: string, signal: AbortSignal): Promise<boolean> {
     const change = new AbortController();
-    this.wakes.set(name, () => change.abort());
+    this.wakes.set(name, () => change.abort("changed"));
     await sleep(READ_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
     this.wakes.delete(name);
     return change.signal.aborted;

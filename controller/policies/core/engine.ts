@@ -49,7 +49,16 @@ export class PolicyEngine {
 
   /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
   start(nowMs: number): void {
-    for (const state of this.policies.all()) this.match(state, nowMs);
+    const steps = this.starting(() => nowMs);
+    while (steps.next().done !== true);
+  }
+
+  /** Does it in steps, one for each policy, between which everything may change. */
+  *starting(now: () => number): Generator<void> {
+    for (const state of this.policies.all()) {
+      this.match(state, now());
+      yield;
+    }
     this.started = true;
   }
 
@@ -78,11 +87,8 @@ export class PolicyEngine {
 
   setNamespace(name: string, labels: Readonly<Record<string, string>>, nowMs: number): void {
     this.namespaces.set(name, labels);
-    if (!this.started) return;
-    for (const uid of this.pods.uids(name)) {
-      const pod = this.pods.get(uid);
-      if (pod) for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
-    }
+    for (const pod of this.pods.of(name))
+      for (const state of this.policies.in("")) this.place(state, pod, nowMs, false);
   }
 
   removeNamespace(name: string): void {
@@ -91,7 +97,6 @@ export class PolicyEngine {
 
   setPod(pod: PolicyPod, nowMs: number): void {
     const isNew = this.pods.set(pod);
-    if (!this.started) return;
     for (const state of this.policies.for(pod.namespace)) this.place(state, pod, nowMs, isNew);
   }
 
@@ -107,7 +112,7 @@ export class PolicyEngine {
     const pod = this.slots.set(fact);
     if (pod !== undefined) this.waiting.free(pod);
     const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);
-    if (!state || !this.started) return;
+    if (!state?.isEvaluated) return;
     this.changed.add(state.policy.uid);
     if (wasOpen && fact.state === "failed")
       this.failure(state, fact.pod, fact.endedMs ?? fact.createdMs, fact);
@@ -138,9 +143,7 @@ export class PolicyEngine {
 
   /** Records that the run of a policy has ended. */
   endPolicyRun(run: PolicyRun, end: RunEnd): void {
-    const state = this.policies.get(run.policy.uid);
-    this.policyRuns.end(run, end, state);
-    if (end.failure !== undefined) this.options.report?.("failed", state?.triggerName ?? "none", run);
+    this.policyRuns.end(run, end, this.policies.get(run.policy.uid));
     this.changed.add(run.policy.uid);
   }
 
@@ -352,21 +355,19 @@ export class PolicyEngine {
 
   private match(state: PolicyState, nowMs: number): void {
     const { namespace } = state.policy;
+    state.isEvaluated = true;
     if (state.subject.of === "policy") {
       this.policyRuns.place(state, nowMs, !this.started);
       return this.refresh(state);
     }
-    for (const uid of this.pods.uids(namespace)) {
-      const pod = this.pods.get(uid);
-      if (pod) this.place(state, pod, nowMs, !this.started);
-    }
+    for (const pod of this.pods.of(namespace)) this.place(state, pod, nowMs, !this.started);
     this.refresh(state);
   }
 
   /** Adds the pod to the policy, updates or removes it. @param catchUp whether what was due before is still due */
   private place(state: PolicyState, pod: PolicyPod, nowMs: number, catchUp: boolean): void {
     const { policy, isRequest, filterErrors } = state;
-    if (state.subject.of === "policy") return;
+    if (state.subject.of === "policy" || !state.isEvaluated) return;
     const errorBefore = filterErrors.get(pod.uid);
     const matches = state.isActive && state.matches(pod, this.contextOf(pod, nowMs), false);
     if (filterErrors.get(pod.uid) !== errorBefore) this.changed.add(policy.uid);

@@ -3,22 +3,23 @@ import type { PolicyPod } from "./types";
 /** Pods by UID and by namespace. */
 export class Pods {
   private readonly pods = new Map<string, PolicyPod>();
-  private readonly byNamespace = new Map<string, Set<string>>();
+  private readonly byNamespace = new Map<string, Map<string, PolicyPod>>();
 
   get(uid: string): PolicyPod | undefined {
     return this.pods.get(uid);
   }
 
-  /** Returns the UIDs of the pods of a namespace. Default: of all. */
-  uids(namespace?: string): Iterable<string> {
-    return namespace === undefined ? this.pods.keys() : (this.byNamespace.get(namespace) ?? []);
+  /** Returns the pods of a namespace. Default: all. */
+  of(namespace?: string): Iterable<PolicyPod> {
+    return (namespace === undefined ? this.pods : this.byNamespace.get(namespace))?.values() ?? [];
   }
 
   /** @returns whether it is new */
   set(pod: PolicyPod): boolean {
     const isNew = !this.pods.has(pod.uid);
     this.pods.set(pod.uid, pod);
-    this.byNamespace.set(pod.namespace, (this.byNamespace.get(pod.namespace) ?? new Set()).add(pod.uid));
+    const others = this.byNamespace.get(pod.namespace) ?? new Map<string, PolicyPod>();
+    this.byNamespace.set(pod.namespace, others.set(pod.uid, pod));
     return isNew;
   }
 

@@ -54,6 +54,8 @@ export class PolicyState {
   readonly filterErrors = new Map<string, string>();
   /** What its action is executed for. */
   readonly subject: ActionSubject;
+  /** Whether the pods that exist were evaluated: from then on, each that changes is. */
+  isEvaluated = false;
   lastRunMs?: number;
   /** When a request to the policy was accepted last. */
   firedMs?: number;
@@ -190,9 +192,11 @@ export class PolicyState {
 
   /** Removes a pod that does not match any longer. @returns whether it matched */
   delete(podUID: string): boolean {
+    // Most policies do not match most pods.
+    if (!this.doneMs.delete(podUID)) return false;
     if (this.isWatching) this.watches.delete(this.policy.uid, podUID);
     this.queue.delete(podUID);
-    return this.doneMs.delete(podUID);
+    return true;
   }
 
   /** Marks what was due as done, and schedules the next. */

@@ -5,6 +5,8 @@ import type { PodWatch, PolicyPod } from "./types";
 
 interface Entry {
   readonly nodeName: string;
+  /** Of the trigger. */
+  readonly settings: object;
   readonly watch: MemoryWatch;
 }
 
@@ -13,6 +15,13 @@ export interface Unwatched {
   readonly pods: number;
   /** One of them, and why. */
   readonly example: string;
+}
+
+function idOf(key: string, settings: object): string {
+  return createHash("sha256")
+    .update(`${key}/${JSON.stringify(settings)}`)
+    .digest("hex")
+    .slice(0, 16);
 }
 
 /** What is watched of pods on each node, by policy and pod. */
@@ -34,15 +43,12 @@ export class Watches {
     else problems.delete(pod.uid);
     if (typeof watch === "string" || pod.nodeName === undefined) return this.remove(key);
     const { nodeName } = pod;
-    const id = createHash("sha256")
-      .update(`${key}/${JSON.stringify(settings)}`)
-      .digest("hex")
-      .slice(0, 16);
-    const next = { id, podUID: pod.uid, policyUID, ...watch };
     const old = this.entries.get(key);
+    const id = old?.settings === settings ? old.watch.id : idOf(key, settings);
+    const next = { id, podUID: pod.uid, policyUID, ...watch };
     if (old?.nodeName === nodeName && isDeepStrictEqual(old.watch, next)) return;
     this.remove(key);
-    this.entries.set(key, { nodeName, watch: next });
+    this.entries.set(key, { nodeName, settings, watch: next });
     const onNode = this.byNode.get(nodeName) ?? new Map<string, MemoryWatch>();
     this.byNode.set(nodeName, onNode.set(key, next));
     this.changed.add(nodeName);

@@ -7,7 +7,7 @@ import {
   type NodeMemoryWatchSpec,
   type NodeMemoryWatchStatus,
 } from "../../../api";
-import { kindOf, projectCustomResource, type CustomResource, type Json } from "../../../kube";
+import { Interner, kindOf, projectCustomResource, type CustomResource, type Json } from "../../../kube";
 
 /** A NodeMemoryWatch, with the times of crossings by pod and policy. */
 export interface WatchObject extends CustomResource<NodeMemoryWatchSpec, NodeMemoryWatchStatus> {
@@ -17,8 +17,21 @@ export interface WatchObject extends CustomResource<NodeMemoryWatchSpec, NodeMem
 
 export const WATCH = kindOf(NODE_MEMORY_WATCH, (raw: Json): WatchObject => {
   const object = projectCustomResource<NodeMemoryWatchSpec, NodeMemoryWatchStatus>(raw);
-  return { ...object, crossings: byPod(object.spec.watches, object.status.crossings ?? []) };
+  const watches = (object.spec.watches ?? []).map(shared);
+  const spec = { ...object.spec, watches };
+  return { ...object, spec, crossings: byPod(watches, object.status.crossings ?? []) };
 });
+
+const interner = new Interner();
+
+/** Returns the watch with what others have, too, as one value: there is one for each watched pod of a cluster. */
+function shared(watch: MemoryWatch): MemoryWatch {
+  return {
+    ...watch,
+    policyUID: interner.text(watch.policyUID),
+    thresholds: interner.value(interner.strings(watch.thresholds)),
+  };
+}
 
 /** Only crossings of watches in the spec count: the agent of a node reports about no other pods. */
 function byPod(

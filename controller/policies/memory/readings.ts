@@ -14,12 +14,19 @@ export interface ReadingsProblem {
 /** Collects the failures of what reads the memory of pods. */
 export class Readings {
   private failure?: string;
+  /** Objects of nodes that may have no readings: few of many, and each status of a policy asks for them. */
+  private readonly suspects: () => readonly WatchObject[];
 
   /** @param changed called when the problem may be another one */
   constructor(
     private readonly objects: CachedObjects<WatchObject>,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    const suspectsAt = objects.index(({ status }) =>
+      status.message === undefined && status.observedGeneration !== undefined ? [] : [""],
+    );
+    this.suspects = () => suspectsAt("");
+  }
 
   /** Follows what agents report. */
   start(): void {
@@ -39,7 +46,7 @@ export class Readings {
   /** Returns why there are no readings of all pods, or of those of some nodes. */
   problem(nowMs: number): ReadingsProblem | undefined {
     if (this.failure !== undefined) return { of: "all", message: this.failure };
-    const failing = this.objects.list().flatMap(({ metadata, spec: { nodeName }, status }) => {
+    const failing = this.suspects().flatMap(({ metadata, spec: { nodeName }, status }) => {
       const isLate = nowMs - Date.parse(metadata.creationTimestamp) >= FIRST_STATUS_MS;
       const isSilent = status.observedGeneration === undefined && isLate;
       const message = status.message ?? (isSilent ? "its agent has not reported" : undefined);

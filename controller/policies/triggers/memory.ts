@@ -1,5 +1,6 @@
 import type { MemoryTrigger } from "../../../api";
 import { quantityBytes } from "../../../config/schema";
+import { Interner } from "../../../kube";
 import type { PodWatch, PolicyPod, Trigger } from "../core/types";
 
 /** Part of the threshold below which it is re-armed, if the policy sets none. */
@@ -12,13 +13,23 @@ export const memory: Trigger<MemoryTrigger> = {
     const crossedMs = crossings?.[policyUID];
     return crossedMs !== undefined && crossedMs > afterMs ? crossedMs : undefined;
   },
-  watch: (settings, pod, containers) =>
-    settings.bytes === undefined
-      ? ofLimits(settings, pod, containers ?? pod.containers)
-      : ofBytes(settings, pod, containers),
+  watch(settings, pod, containers) {
+    const watch =
+      settings.bytes === undefined
+        ? ofLimits(settings, pod, containers ?? pod.containers)
+        : ofBytes(settings, pod, containers);
+    return typeof watch === "string" ? watch : { ...watch, thresholds: shared(watch.thresholds) };
+  },
   // The clock of the node may be behind: a crossing is done only by itself.
   done: (dueMs) => dueMs,
 };
+
+const interner = new Interner();
+
+/** Returns one value for all equal ones: the pods of a workload have the same. */
+function shared(thresholds: PodWatch["thresholds"]): PodWatch["thresholds"] {
+  return interner.value(thresholds);
+}
 
 function ofLimits(
   { percent = 100, rearmPercent = percent * REARM, forSeconds = 0 }: MemoryTrigger,

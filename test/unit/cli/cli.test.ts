@@ -255,8 +255,9 @@ test("features prints a table or JSON", async () => {
   expect(cedana.stdout).toBe(readFileSync(join(ROOT, "test/golden/cli/features-cedana.txt"), "utf8"));
 });
 
-test("schema prints the JSON Schema", async () => {
+test("schema and dashboard print JSON", async () => {
   expect(JSON.parse((await run(["schema"])).stdout)).toHaveProperty("properties.cluster");
+  expect(JSON.parse((await run(["dashboard"])).stdout)).toHaveProperty("uid", "cedana-cdk");
 });
 
 test("an unknown command or option exits with 2", async () => {

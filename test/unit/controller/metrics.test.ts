@@ -1,4 +1,4 @@
-/** The metrics of the controller with all its functions, their table in the docs, and the alarms that use them. */
+/** The metrics of the controller with all its functions, their table in the docs, and the alarms and the dashboard that use them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runController } from "../../../controller";
@@ -7,6 +7,7 @@ import { checkEngine, engineSchema } from "../../../config/engines";
 import { ACTION_NAMES, checkInstall, installSchema } from "../../../config/install";
 import { resolve } from "../../../config/schema";
 import { createLogger, EXIT, Metrics } from "../../../kube";
+import { grafanaDashboard } from "../../../render";
 import { FakeApi } from "../../../testbed/fake-api";
 import { ROOT } from "../../support/sources";
 import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
@@ -14,6 +15,18 @@ import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
 /** Metrics of the API server, which the alarms use too. */
 const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
 const PAGE = readFileSync(join(ROOT, "docs/controller/operations.md"), "utf8");
+
+/** Metrics of the controller that no panel of the dashboard shows, and why. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  workqueue_adds_total: "the rate of reconciles shows the same",
+  workqueue_retries_total: "the errors of reconciles show the same",
+  workqueue_work_duration_seconds: "the duration of reconciles shows the same",
+  workqueue_unfinished_work_seconds: "a queue that grows and busy workers show the same",
+  workqueue_longest_running_processor_seconds: "a queue that grows and busy workers show the same",
+  cedana_reflector_lists_total: "failures and the last contact show problems",
+  cedana_reflector_list_items: "no sign of a problem",
+  cedana_reflector_watches_total: "failures and the last contact show problems",
+};
 
 /** With the actions that have follow-ups. */
 const POLICIES = { actions: [...ACTION_NAMES], webhook: {} };
@@ -149,4 +162,39 @@ test("the alarms use metrics and values of labels that exist from the start", ()
 
 test("the page of operations lists each alarm", () => {
   for (const { alert } of rules()) expect(PAGE).toContain(`| \`${alert}\` |`);
+});
+
+interface Panel {
+  readonly targets?: readonly { readonly expr: string }[];
+}
+
+/** Returns the metrics that the dashboard shows. The series of a histogram have suffixes. */
+function shown(): ReadonlySet<string> {
+  const { panels } = grafanaDashboard() as { readonly panels: readonly Panel[] };
+  const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  const found = expressions.flatMap((expr) =>
+    [...expr.matchAll(/([a-z_]+)\{/g)].map(([, name = ""]) => name),
+  );
+  return new Set(found.map((name) => name.replace(/_bucket$/, "")));
+}
+
+test("the dashboard shows each metric, except those that are left out for a reason, and no others", () => {
+  const own = names.filter((name) => !/^(?:process|nodejs)_/.test(name));
+  const missing = own.filter((name) => !shown().has(name));
+  expect(missing.toSorted()).toEqual(Object.keys(LEFT_OUT).toSorted());
+  expect([...shown()].filter((name) => !names.includes(name))).toEqual(FOREIGN);
+});
+
+test("the dashboard uses values of labels that exist from the start", () => {
+  const { panels } = grafanaDashboard() as { readonly panels: readonly Panel[] };
+  const all = panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => selected(expr).matchers));
+  const used = all.filter(
+    ({ metric, label }) => !FOREIGN.includes(metric) && !["namespace", "job"].includes(label),
+  );
+  expect(used.length).toBeGreaterThan(5);
+  const unknown = used.filter(({ metric, label, pattern }) => {
+    const values = [...text.matchAll(new RegExp(`^${metric}\\{[^}]*\\b${label}="([^"]*)"`, "gm"))];
+    return !values.some(([, value = ""]) => pattern.test(value));
+  });
+  expect(unknown).toEqual([]);
 });

@@ -186,6 +186,24 @@ describe("watches", () => {
     expect(await watch(NODES, { resourceVersion: "1000" })).toEqual(["ERROR 410"]);
   });
 
+  test("continue, as lists do, after a compaction up to their version", async () => {
+    api.put(NODES, node("a"));
+    api.put(NODES, node("b"));
+    const first = (await api.send("GET", NODES, undefined, { query: { limit: "1" } })) as List;
+    api.put(NODES, node("c"));
+    api.compact(1001);
+    const query = { limit: "1", continue: first.metadata.continue ?? "" };
+    expect(await api.send("GET", NODES, undefined, { query })).toMatchObject({ items: [node("b")] });
+    const controller = new AbortController();
+    const seen = watch(NODES, { resourceVersion: "1002" }, controller.signal);
+    await jest.advanceTimersByTimeAsync(1);
+    controller.abort();
+    expect(await seen).toEqual(["ADDED c"]);
+    api.compact(api.version);
+    await expect(api.send("GET", NODES, undefined, { query })).rejects.toEqual(apiError(410, "Expired"));
+    expect(await watch(NODES, { resourceVersion: "1002" })).toEqual(["ERROR 410"]);
+  });
+
   test("start with the existing objects without a version", async () => {
     api.put(NODES, node("n"));
     const controller = new AbortController();

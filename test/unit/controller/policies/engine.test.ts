@@ -1,7 +1,8 @@
+import { PolicyEngine } from "../../../../controller/policies/core/engine";
 import type { Filter, Run, Trigger } from "../../../../controller/policies/core/types";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
-import { HOUR, MINUTE, START, World } from "./support";
+import { HOUR, MINUTE, podOf, policyOf, START, World } from "./support";
 
 const every = (seconds: number, jitterSeconds = 0) => ({
   trigger: { heartbeat: { intervalSeconds: seconds, jitterSeconds } },
@@ -24,6 +25,38 @@ test("checkpoints each pod that matches at each tick, and no other", () => {
     lastRunMs: START + 30 * MINUTE,
     nextRunMs: START + 40 * MINUTE,
   });
+});
+
+test("a leader starts one policy after the other, and misses nothing that changes meanwhile", () => {
+  const engine = new PolicyEngine({
+    triggers: TRIGGERS,
+    filters: FILTERS,
+    maxPerNode: 1,
+    maxInFlight: 10,
+    checkpointsOf: () => [],
+    checkpointAt: () => undefined,
+  });
+  const web = { filter: { pods: { matchLabels: { app: "web" } } } };
+  const matched = () => ["p", "q", "r"].map((uid) => engine.view(uid)?.matchedPods);
+  const pod = (uid: string, app: string) => engine.setPod(podOf(uid, { labels: { app } }), START);
+  engine.setPolicy(policyOf("p", { ...every(600), ...web }), START);
+  engine.setPolicy(policyOf("q", { ...every(600), ...web }), START);
+  pod("a", "web");
+  pod("b", "web");
+  const steps = engine.starting(() => START);
+  expect(matched()).toEqual([0, 0, undefined]);
+  steps.next();
+  expect(matched()).toEqual([2, 0, undefined]);
+  pod("a", "db");
+  pod("c", "web");
+  pod("d", "web");
+  engine.removePod("b");
+  engine.setPolicy(policyOf("r", { ...every(600), ...web }), START);
+  expect(matched()).toEqual([2, 0, 0]);
+  while (steps.next().done !== true);
+  expect(matched()).toEqual([2, 2, 2]);
+  pod("d", "db");
+  expect(matched()).toEqual([1, 1, 1]);
 });
 
 test("does nothing while it is suspended, and makes up nothing afterwards", () => {

@@ -139,7 +139,10 @@ test("runs start before the workers, background tasks with them, and drain after
     build()
       .for(apps)
       .reconcile(async (key) => void steps.push(key), {
-        start: () => steps.push(`start ${apps.list().length}`),
+        start: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          steps.push(`start ${apps.list().length}`);
+        },
         background: async (signal) => {
           await new Promise((resolve) => signal.addEventListener("abort", resolve));
           steps.push("background ended");
@@ -147,7 +150,7 @@ test("runs start before the workers, background tasks with them, and drain after
         drain: async () => void steps.push("drained"),
       }),
   );
-  await pass();
+  await pass(1000);
   stop.abort();
   await pass();
   expect(steps).toEqual(["start 1", "a", "background ended", "drained"]);
