@@ -223,6 +223,7 @@ export const POLICY_LABELS = {
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
  * - `ReadingsFailed`: there are no readings of memory
+ * - `RunFailed`: the last run of deleteCheckpoints did not delete all that it should
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
  * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
  * - `InvalidAction`: the install does not enable the action
@@ -236,6 +237,7 @@ export type PolicyReason =
   | "Scheduled"
   | "Suspended"
   | "ReadingsFailed"
+  | "RunFailed"
   | "InvalidTrigger"
   | "InvalidFilter"
   | "InvalidAction"

@@ -6,7 +6,7 @@ import { podText, scheduleText } from "./text";
  * What a policy does.
  * - `scheduled`: pods match, and are checkpointed when they are due; or it does not work on pods
  * - `waiting`: pods are due, and wait for a limit
- * - `failing`: the last action failed
+ * - `failing`: the last action, or the last run of deleteCheckpoints, failed
  * - `noPods`: no pod matches
  * - `suspended`: `spec.suspend` is true
  * - `invalid`: the trigger or the filter cannot be evaluated, or the controller reports the condition `Failed`
@@ -57,7 +57,7 @@ export function policyReport(
     status,
     matched,
     ...preview,
-    next: nextSteps(verdict, kind, name, namespace, kubectl),
+    next: nextSteps(verdict, kind, name, namespace, kubectl, preview.worksOn === undefined),
   };
 }
 
@@ -70,9 +70,14 @@ function verdictOf(
 ): PolicyVerdict {
   const { lastFailures = [], lastRunTime = "", waiting = 0 } = status;
   if (!observed) return "unobserved";
-  if (suspend && !status.platform && !failedOf(status)) return "suspended";
-  if (executor || status.platform) return failedOf(status) ? "notMirrored" : "mirrored";
-  if (problem || failedOf(status)) return "invalid";
+  const failed = failedOf(status);
+  if (executor || status.platform) {
+    if (suspend && !status.platform && !failed) return "suspended";
+    return failed ? "notMirrored" : "mirrored";
+  }
+  if (failed?.reason === "RunFailed") return "failing";
+  if (problem || failed) return "invalid";
+  if (suspend) return "suspended";
   if (matched === 0 && !worksOn) return "noPods";
   const [failure] = lastFailures;
   // RFC 3339 in UTC: the order of the text is that of the times.
@@ -91,6 +96,7 @@ function nextSteps(
   name: string,
   namespace: string | undefined,
   kubectl: string,
+  createsCheckpoints: boolean,
 ): readonly string[] {
   const scope = namespace === undefined ? "-A" : `-n ${namespace}`;
   switch (verdict) {
@@ -101,7 +107,7 @@ function nextSteps(
     case "failing":
     case "waiting":
       return [
-        `${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`,
+        ...(createsCheckpoints ? [`${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`] : []),
         `${kubectl} get events ${scope} --field-selector involvedObject.kind=${kind},involvedObject.name=${name}`,
       ];
     case "invalid":

@@ -158,21 +158,28 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     )
     .reconcile(
       async (key, signal) => {
-        const object = objectOf(key);
-        const view = object && driver.view(object.metadata.uid);
-        const isElsewhere = object !== undefined && platform.isElsewhere(object);
-        if (!object || (!view && !isElsewhere)) return void writtenMs.delete(key);
-        const nowMs = Date.now();
-        const spacingMs = view?.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
-        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
-        if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
+        const before = objectOf(key);
+        const subject = before && driver.view(before.metadata.uid)?.subject;
+        if (!before || (subject === undefined && !platform.isElsewhere(before)))
+          return void writtenMs.delete(key);
+        const spacingMs = subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - Date.now();
+        if (waitMs > 0 && before.status.observedGeneration === before.metadata.generation)
           return { requeueAfterMs: waitMs };
+        const ofAction = await driver.actionStatus(before.metadata.uid, Date.now());
+        // A decision takes time. If the policy was changed meanwhile, its key was enqueued.
+        const object = objectOf(key);
+        const { uid, generation } = before.metadata;
+        const view = driver.view(uid);
+        if (object?.metadata.uid !== uid || object.metadata.generation !== generation) return undefined;
+        const isElsewhere = platform.isElsewhere(object);
+        if (!view && !isElsewhere) return undefined;
+        const nowMs = Date.now();
         // That an agent does not report is no change of any object.
         const again = view?.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
-        const { uid } = object.metadata;
         const more = {
           readings: readings.problem(nowMs),
-          ofAction: driver.actionStatus(uid, nowMs),
+          ofAction,
           lastVerified: verification?.lastOf(uid),
         };
         const status =

@@ -42,7 +42,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed";
+  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed" || reason === "RunFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -77,15 +77,24 @@ function optional<T extends object>(fields: T): Partial<T> {
 
 /** Maximum length of a condition's message. */
 const MAX_MESSAGE = 4096;
+/** Precedes why a run failed. */
+const RUN_FAILED = "the last run did not delete all that it should, and the next one tries again: ";
+
+/** Returns why the last run failed, as another leader wrote it into the status. */
+export function runFailureIn({ conditions = [] }: PolicyStatus): string | undefined {
+  const failed = conditions.find(({ type, status }) => type === "Failed" && status === "True");
+  return failed?.reason === "RunFailed" ? failed.message.slice(RUN_FAILED.length) : undefined;
+}
 
 function reasonOf(
-  { problem, isWatching, unwatched, filterErrors }: PolicyView,
+  { problem, isWatching, unwatched, filterErrors, runFailure }: PolicyView,
   { suspend, action }: PolicyObject["spec"],
   readings: ReadingsProblem | undefined,
 ): [reason: PolicyReason, message: string] {
   if (problem !== undefined) return [problem.reason, problem.message];
   const [suspended, scheduled] = messagesOf(action);
   if (suspend) return ["Suspended", `spec.suspend is true: ${suspended}`];
+  if (runFailure !== undefined) return ["RunFailed", `${RUN_FAILED}${runFailure}`.slice(0, MAX_MESSAGE)];
   if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
   const notes = [
     ...(filterErrors

@@ -118,12 +118,12 @@ function checkpointAlarms(timeoutSeconds: number): readonly Alarm[] {
 const POLICY_ALARMS: readonly Alarm[] = [
   {
     alert: "CedanaPoliciesFail",
-    expr: `sum by (trigger, outcome) (increase(cedana_policy_actions_total{outcome=~"missed|backoff"}[${RANGE}])) > 0`,
+    expr: `sum by (trigger, outcome) (increase(cedana_policy_actions_total{outcome=~"missed|backoff|failed"}[${RANGE}])) > 0`,
     labels: { severity: "warning" },
     annotations: {
-      summary: "Policies do not checkpoint pods: {{ $labels.outcome }}",
+      summary: "Policies do not do what is due: {{ $labels.outcome }}",
       description:
-        "missed: a pod was due and could not start before deadlineSeconds, because of a limit. backoff: the last Checkpoints of a pod failed. status.lastFailures of the policies has pod and cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
+        "missed: a pod was due and could not start before deadlineSeconds, because of a limit. backoff: the last Checkpoints of a pod failed. failed: a run of deleteCheckpoints did not delete all that it should. The conditions and status.lastFailures of the policies have pod and cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
     },
   },
   {

@@ -156,6 +156,20 @@ test.each<[string, object, object, string, string[]]>([
     ],
   ],
   [
+    "failing",
+    { action: { deleteCheckpoints: { keepLast: 1 } }, filter: { owners: [{ kind: "None" }] } },
+    {
+      conditions: [
+        { type: "Failed", status: "True", reason: "RunFailed", message: "the last run failed" },
+        { ...READY, status: "False", reason: "RunFailed", message: "the last run failed" },
+      ],
+    },
+    "team-a/nightly works on Checkpoints, and the last action failed\n  condition  Ready=False (RunFailed): the last run failed\n",
+    [
+      "kubectl --context prod get events -n team-a --field-selector involvedObject.kind=CheckpointPolicy,involvedObject.name=nightly",
+    ],
+  ],
+  [
     "waiting",
     {},
     { waiting: 4 },
