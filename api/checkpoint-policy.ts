@@ -1,6 +1,7 @@
 import { conditions, type CheckpointConditionType, type ToolConditionType } from "./conditions";
 import { AGE_COLUMN, AUTOMATION_GROUP, defineKind, READY_COLUMNS, type Column } from "./kind";
 import { action } from "./policy-action";
+import { executor, executorRules, platformCopy } from "./policy-executor";
 import { clusterFilter, filter, type PodFilter } from "./policy-filter";
 import { notifyRules } from "./policy-notify";
 import { retention } from "./policy-retention";
@@ -18,6 +19,7 @@ import {
   optional,
   text,
   time,
+  type Fields,
   type Infer,
   type Optional,
   type ValidationRule,
@@ -80,10 +82,15 @@ const rules: ValidationRule[] = [
   })),
 ];
 
-function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
+function specOf<F extends Optional | typeof clusterFilter, const M extends Fields>(
+  pods: F,
+  more: M,
+  moreRules: readonly ValidationRule[] = [],
+) {
   return object(
     "Which pods are checkpointed, or which Checkpoints are deleted, and when.",
     {
+      ...more,
       suspend: optional(flag("Whether the policy does nothing. Checkpoints in flight are completed.", false)),
       trigger,
       filter: pods,
@@ -108,7 +115,7 @@ function specOf<F extends Optional | typeof clusterFilter>(pods: F) {
         integer("Maximum number of the policy's Checkpoints that have not ended.", 1, 1000, 10),
       ),
     },
-    rules,
+    [...rules, ...moreRules],
   );
 }
 
@@ -140,6 +147,7 @@ const status = object("Current state of the policy.", {
   ),
   lastVerified: optional(policyLastVerified),
   retention: optional(retention),
+  platform: optional(platformCopy),
   firings: optional(firings),
   lastFailures: optional(
     list(`The last ${MAX_FAILURES} failures, newest first: the last one of each pod and reason.`, failure, {
@@ -179,8 +187,8 @@ const common = {
   ] satisfies Column[],
 } as const;
 
-const spec = specOf(optional(filter));
-const clusterSpec = specOf(clusterFilter);
+const spec = specOf(optional(filter), { executor: optional(executor) }, executorRules);
+const clusterSpec = specOf(clusterFilter, {});
 
 /** Kind CheckpointPolicy: checkpoints of pods in its namespace. */
 export const CHECKPOINT_POLICY = defineKind({
@@ -221,17 +229,29 @@ export const POLICY_LABELS = {
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
  * - `ReadingsFailed`: there are no readings of memory
+ * - `RunFailed`: the last run of deleteCheckpoints did not delete all that it should
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
  * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
  * - `InvalidAction`: the install does not enable the action
+ * - `InvalidExecutor`: the install does not mirror policies, or the platform cannot express the policy
+ * - `Mirrored`: Cedana's platform executes it
+ * - `MirrorPending`: its copy in the platform is about to be created, changed or deleted
+ * - `Drifted`: its copy in the platform was changed or deleted there
+ * - `PlatformFailed`: the platform rejected it, or has not responded for a long time
  */
 export type PolicyReason =
   | "Scheduled"
   | "Suspended"
   | "ReadingsFailed"
+  | "RunFailed"
   | "InvalidTrigger"
   | "InvalidFilter"
-  | "InvalidAction";
+  | "InvalidAction"
+  | "InvalidExecutor"
+  | "Mirrored"
+  | "MirrorPending"
+  | "Drifted"
+  | "PlatformFailed";
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

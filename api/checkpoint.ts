@@ -254,7 +254,7 @@ export const CHECKPOINT = defineKind({
  * - `OutcomeUnknown`: the request was sent and its response was lost; it is not retried
  * - `AgentNotAnswering`, `QuotaExceeded`, `RegistryFailed`: only with an engine that has agents on the nodes
  * - `CheckpointNotPossible`: a container has state that the engine cannot save; only with the engine criu
- * - `ImageNotFound`: it was completed, and a restore found that the registry no longer has its artifact
+ * - `ImageNotFound`: it was completed, and a restore or the sweep of the repository found that the registry no longer has its artifact
  * - `ArtifactInUse`, `ArtifactNotDeleted`: why a Checkpoint that is deleted keeps its artifact until now; only of `DeletionBlocked`
  * - `CheckpointLost`: the object was created from a backup, and its record has no result
  */

@@ -82,6 +82,7 @@ export {
   type NodeMemoryWatchStatus,
 } from "./node-memory-watch";
 export { ACTION_FIELDS, type CheckpointAction, type FirstCheckpointAction } from "./policy-action";
+export type { PlatformCopy } from "./policy-executor";
 export { MAX_EXPRESSION, type OwnerFilter, type PodFilter } from "./policy-filter";
 export type { MemoryTrigger } from "./policy-memory";
 export {

@@ -138,7 +138,13 @@ function controllersOf(
     ...(checkpoints ? checkpointControllers({ ...runtime, settings: checkpoints, engines }) : []),
     ...(checkpoints ? artifactControllers({ ...runtime, settings: checkpoints, restore, engines }) : []),
     ...(checkpoints && policies
-      ? policyControllers({ ...runtime, settings: policies, checkpoints, verification })
+      ? policyControllers({
+          ...runtime,
+          settings: policies,
+
+          checkpoints,
+          verification,
+        })
       : []),
     ...(verification ? [verification.controller] : []),
   ];

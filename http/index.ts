@@ -2,6 +2,7 @@
 export { refusedAddress, RefusedAddressError, type RefuseAddress } from "./addresses";
 export { Deadline } from "./deadline";
 export { messageOf, NoResponseError, RequestBodyError, type Outcome } from "./errors";
+export { retryAfterMs } from "./retry-after";
 export {
   exchange,
   open,

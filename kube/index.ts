@@ -19,6 +19,7 @@ export {
   type ReflectorMetrics,
 } from "./metrics";
 export { parallel } from "./parallel";
+export { atOnce, each, mapped, sorted, Turn, type Steps } from "./turn";
 export * from "./process";
 export {
   certificateControllers,
@@ -39,4 +40,3 @@ export {
   type Webhook,
   type WebhookProcessOptions,
 } from "./webhook";
-export { Turn } from "./turn";

@@ -6,10 +6,12 @@ import { podText, scheduleText } from "./text";
  * What a policy does.
  * - `scheduled`: pods match, and are checkpointed when they are due; or it does not work on pods
  * - `waiting`: pods are due, and wait for a limit
- * - `failing`: the last action failed
+ * - `failing`: the last action, or the last run of deleteCheckpoints, failed
  * - `noPods`: no pod matches
  * - `suspended`: `spec.suspend` is true
  * - `invalid`: the trigger or the filter cannot be evaluated, or the controller reports the condition `Failed`
+ * - `mirrored`: Cedana's platform executes it, or is about to
+ * - `notMirrored`: Cedana's platform does not execute it as it is written
  * - `unobserved`: the controller has not evaluated its current generation
  */
 export type PolicyVerdict =
@@ -19,6 +21,8 @@ export type PolicyVerdict =
   | "noPods"
   | "suspended"
   | "invalid"
+  | "mirrored"
+  | "notMirrored"
   | "unobserved";
 
 /** Result of `explain policy`, as `--output json` prints it. */
@@ -34,6 +38,9 @@ export interface PolicyReport extends PolicyPreview {
   /** Commands to run next. */
   readonly next: readonly string[];
 }
+
+/** Actions that create Checkpoints. */
+const CHECKPOINTING = new Set(["checkpoint", "checkpointThenDelete", "suspend"]);
 
 /** Evaluates a policy of a cluster. `kubectl` is the command with the flags of the same cluster. */
 export function policyReport(
@@ -53,20 +60,26 @@ export function policyReport(
     status,
     matched,
     ...preview,
-    next: nextSteps(verdict, preview.action, kind, name, namespace, kubectl),
+    next: nextSteps(verdict, CHECKPOINTING.has(preview.action), kind, name, namespace, kubectl),
   };
 }
 
 function verdictOf(
   observed: boolean,
   suspend: boolean,
-  { problem, worksOn }: PolicyPreview,
+  { problem, worksOn, executor }: PolicyPreview,
   matched: number,
   status: PolicyStatus,
 ): PolicyVerdict {
   const { lastFailures = [], lastRunTime = "", waiting = 0 } = status;
   if (!observed) return "unobserved";
-  if (problem || failedOf(status)) return "invalid";
+  const failed = failedOf(status);
+  if (executor || status.platform) {
+    if (suspend && !status.platform && !failed) return "suspended";
+    return failed ? "notMirrored" : "mirrored";
+  }
+  if (failed?.reason === "RunFailed") return "failing";
+  if (problem || failed) return "invalid";
   if (suspend) return "suspended";
   if (matched === 0 && !worksOn) return "noPods";
   const [failure] = lastFailures;
@@ -82,7 +95,7 @@ function failedOf({ conditions = [] }: PolicyStatus) {
 
 function nextSteps(
   verdict: PolicyVerdict,
-  action: string,
+  createsCheckpoints: boolean,
   kind: string,
   name: string,
   namespace: string | undefined,
@@ -97,11 +110,11 @@ function nextSteps(
     case "failing":
     case "waiting":
       return [
-        // It creates none.
-        ...(action === "notify" ? [] : [`${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`]),
+        ...(createsCheckpoints ? [`${kubectl} get checkpoints ${scope} -l cedana.ai/policy=${name}`] : []),
         `${kubectl} get events ${scope} --field-selector involvedObject.kind=${kind},involvedObject.name=${name}`,
       ];
     case "invalid":
+    case "notMirrored":
     case "suspended":
       return [
         `${kubectl} edit ${kind.toLowerCase()}${namespace === undefined ? "" : ` -n ${namespace}`} ${name}`,
@@ -118,12 +131,15 @@ const VERDICTS: Readonly<Record<PolicyVerdict, string>> = {
   noPods: "matches no pod",
   suspended: "is suspended: spec.suspend is true",
   invalid: "does nothing: it is invalid",
+  mirrored: "is executed by Cedana's platform",
+  notMirrored: "is not executed by Cedana's platform as it is written",
   unobserved:
     "is not evaluated: no controller runs, install.policies is not set, or its namespace is not one of install.checkpoints.namespaces",
 };
 
 function dueText({ verdict, schedule, status: { nextRunTime }, worksOn }: PolicyReport): string {
   if (verdict === "invalid") return "never";
+  if (verdict === "mirrored" || verdict === "notMirrored") return "when the platform decides";
   return nextRunTime === undefined
     ? scheduleText(schedule)
     : `next ${worksOn ? "run" : "pod"} at ${nextRunTime}`;
@@ -145,15 +161,25 @@ function verdictText({ verdict, action, problem, worksOn, status }: PolicyReport
   return verdict === "invalid" && !problem && failed ? `does nothing: ${failed.reason}` : VERDICTS[verdict];
 }
 
+/** Returns what the platform reports about the copy. */
+function copyText({ platform }: PolicyStatus): string {
+  if (!platform) return "none";
+  const { id, state, pods } = platform;
+  return [id, state, pods === undefined ? undefined : `${pods} pods`].filter((one) => one).join(", ");
+}
+
 /** Pods and failures that the text names. JSON has all. */
 const MAX_ROWS = 20;
 
 /** Formats a report as text. */
 export function policyReportText(report: PolicyReport): string {
   const { kind, namespace, name, verdict, status, matched, problem, worksOn, pods, next } = report;
-  const shown = verdict === "invalid" ? "Failed" : "Ready";
+  const shown = verdict === "invalid" || verdict === "notMirrored" ? "Failed" : "Ready";
   const condition = status.conditions?.find(({ type }) => type === shown);
-  const others = pods.filter(({ matches, neverDue }) => !matches || neverDue !== undefined);
+  const isElsewhere = verdict === "mirrored" || verdict === "notMirrored";
+  const others = isElsewhere
+    ? []
+    : pods.filter(({ matches, neverDue }) => !matches || neverDue !== undefined);
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
     ...(condition
@@ -165,8 +191,10 @@ export function policyReportText(report: PolicyReport): string {
         ]
       : []),
     ["due", dueText(report)],
-    ["last run", status.lastRunTime ?? "none"],
-    ...(worksOn
+    ...(isElsewhere
+      ? [["copy", copyText(status)] as [string, string]]
+      : [["last run", status.lastRunTime ?? "none"] as [string, string]]),
+    ...(worksOn || isElsewhere
       ? []
       : [
           [

@@ -27,7 +27,7 @@ export async function explainPolicy(name: string, options: ExplainPolicyOptions,
   const client = await connect(options);
   const report = await reportOf(client, name, options, nowMs).catch(clusterError);
   const text = options.output === "json" ? `${JSON.stringify(report, null, 2)}\n` : policyReportText(report);
-  const works = report.verdict === "scheduled" || report.verdict === "waiting";
+  const works = ["scheduled", "waiting", "mirrored"].includes(report.verdict);
   return { text, exitCode: works ? EXIT.ok : EXIT.differs };
 }
 

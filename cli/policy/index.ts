@@ -14,12 +14,12 @@ export function addPolicy(program: Command): void {
     .description("evaluate policies that checkpoint pods; writes nothing")
     .command("test")
     .description(
-      "show which pods the policies of a file match, why others do not, and when they are due. The file is a platform file, or a manifest of policies",
+      "show which pods the policies of a file match, why others do not, when they are due, and which Checkpoints they would delete. The file is a platform file, or a manifest of policies",
     )
     .addOption(fileOption())
     .option(
       "--pods <path>",
-      "file with pods and namespaces, as kubectl get -o yaml prints them (default: the cluster)",
+      "file with pods and namespaces, and for deleteCheckpoints with Checkpoints and workloads, as kubectl get -o yaml prints them (default: the cluster)",
     )
     .addOption(outputOption());
   clusterOptions(command).action(async (options: TestOptions) => {

@@ -3,11 +3,12 @@ import { parseAllDocuments } from "yaml";
 import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY, type Kind, type PolicySpec } from "../../api";
 import { checkPolicy, checkpointsOf } from "../../config/install";
 import { formatProblem, printable, type Problem } from "../../config/schema";
-import type { PodObject, Policy, PolicyPod } from "../../controller/policies/preview";
+import type { NamespaceObject, PodObject, Policy, PolicyPod } from "../../controller/policies/preview";
 import { NAMESPACE, POLICY_POD } from "../../controller/policies/preview";
 import type { Client, Json } from "../../kube/client";
 import { CommandError, EXIT } from "../errors";
 import { loadPlatform } from "../platform-file";
+import { listRetention, readRetention, type RetentionSource } from "./retention";
 
 /** A policy of a file. */
 export interface FilePolicy extends Policy {
@@ -24,6 +25,8 @@ export interface FilePolicies {
 export interface Cluster {
   readonly pods: readonly PolicyPod[];
   readonly labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Checkpoints and what protects them. Missing if they were not requested. */
+  readonly retention?: RetentionSource;
 }
 
 interface Manifest {
@@ -141,27 +144,43 @@ function flattened(value: unknown): readonly Manifest[] {
 }
 
 /**
- * Reads pods and namespaces of a file.
- * @throws CommandError (exit code 2) if it cannot be read, or has no pod
+ * Reads pods, namespaces and Checkpoints of a file.
+ * @param withCheckpoints whether a policy works on Checkpoints
+ * @throws CommandError (exit code 2) if it cannot be read, or has nothing to evaluate
  */
-export function readPods(file: string): Cluster {
+export function readPods(file: string, withCheckpoints: boolean): Cluster {
   const objects = objectsIn(textOf(file), file);
-  const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
-  const unnamed = [...ofKind("Pod"), ...ofKind("Namespace")].find(
-    ({ metadata }) => typeof metadata?.name !== "string" || metadata.name === "",
-  );
-  if (unnamed)
-    throw new CommandError(`${file}: a ${String(unnamed.kind)} has no metadata.name`, EXIT.badInput);
-  const pods = ofKind("Pod").map((pod) => POLICY_POD.project(completed(pod)));
-  if (pods.length === 0)
+  const ofKind = (kind: string) => {
+    const found = objects.filter((object) => object.kind === kind);
+    const unnamed = found.find(({ metadata }) => typeof metadata?.name !== "string" || metadata.name === "");
+    if (unnamed) throw new CommandError(`${file}: a ${kind} has no metadata.name`, EXIT.badInput);
+    return found.map(completed);
+  };
+  const pods = ofKind("Pod").map((pod) => POLICY_POD.project(pod));
+  const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(one));
+  const retention = withCheckpoints ? readRetention(file, ofKind, pods) : undefined;
+  if (pods.length === 0 && !retention?.checkpoints.length)
     throw new CommandError(
-      `${file}: has no pod; create it by kubectl get pods,namespaces -A -o yaml`,
+      withCheckpoints
+        ? `${file}: has no pod and no Checkpoint; create it by kubectl get ${RETENTION_KINDS} -A -o yaml`
+        : `${file}: has no pod; create it by kubectl get pods,namespaces -A -o yaml`,
       EXIT.badInput,
     );
-  const namespaces = ofKind("Namespace").map((one) => NAMESPACE.project(completed(one)));
+  return clusterOf(pods, namespaces, retention);
+}
+
+/** What a decision about Checkpoints needs, for kubectl. */
+const RETENTION_KINDS = "checkpoints,pods,namespaces,replicasets,statefulsets,daemonsets,jobs";
+
+function clusterOf(
+  pods: readonly PodObject[],
+  namespaces: readonly NamespaceObject[],
+  retention: RetentionSource | undefined,
+): Cluster {
   return {
     pods: evaluated(pods),
     labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
+    ...(retention && { retention }),
   };
 }
 
@@ -179,14 +198,19 @@ function completed({ metadata, ...object }: Manifest): Json {
   } as unknown as Json;
 }
 
-/** Lists the pods of a namespace, or of all, and the namespaces. */
-export async function listPods(client: Client, namespace: string | undefined): Promise<Cluster> {
+/**
+ * Lists the pods of a namespace, or of all, and the namespaces.
+ * @param withCheckpoints whether a policy works on Checkpoints: they are listed too
+ */
+export async function listPods(
+  client: Client,
+  namespace: string | undefined,
+  withCheckpoints = false,
+): Promise<Cluster> {
   const [pods, namespaces] = await Promise.all([
     client.list(POLICY_POD, namespace === undefined ? {} : { namespace }),
     client.list(NAMESPACE),
   ]);
-  return {
-    pods: evaluated(pods),
-    labels: new Map(namespaces.map(({ metadata, labels }) => [metadata.name, labels])),
-  };
+  const retention = withCheckpoints ? await listRetention(client, namespace, pods) : undefined;
+  return clusterOf(pods, namespaces, retention);
 }

@@ -1,7 +1,8 @@
 import { previewPolicy } from "../../controller/policies/preview";
 import { clusterError, connect, type ClusterOptions } from "../cluster";
-import { EXIT } from "../errors";
+import { CommandError, EXIT } from "../errors";
 import { listPods, readPods, readPolicies, type FilePolicy } from "./read";
+import { reconciledOf } from "./retention";
 import { previewText, type PolicyTest } from "./text";
 
 /**
@@ -18,18 +19,30 @@ export async function testPolicies(
   nowMs: number,
 ): Promise<{ readonly text: string; readonly exitCode: number }> {
   const { policies, namespaces } = readPolicies(options.file);
-  const { pods, labels } =
+  const withCheckpoints = policies.some(({ spec }) => "deleteCheckpoints" in spec.action);
+  const { pods, labels, retention } =
     options.pods === undefined
-      ? await listPods(await connect(options), onlyNamespace(policies)).catch(clusterError)
-      : readPods(options.pods);
+      ? await listPods(await connect(options), onlyNamespace(policies), withCheckpoints).catch(clusterError)
+      : readPods(options.pods, withCheckpoints);
+  const isReconciled = (namespace: string) => namespaces === "all" || namespaces.includes(namespace);
   const labelsOf = (namespace: string) => {
     const known = labels.get(namespace);
     if (known || options.pods === undefined) return known ?? {};
     throw new Error(`${options.pods} has no Namespace ${namespace}`);
   };
-  const reconciled = pods.filter(({ namespace }) => namespaces === "all" || namespaces.includes(namespace));
+  const reconciled = pods.filter(({ namespace }) => isReconciled(namespace));
+  // Without them, what the policy selects is not known.
+  const labelsOfCheckpoints = (namespace: string) => {
+    try {
+      return labelsOf(namespace);
+    } catch (error) {
+      const message = `${(error as Error).message}, whose labels filter.namespaceSelector needs`;
+      throw new CommandError(message, EXIT.badInput);
+    }
+  };
+  const objects = retention && reconciledOf(retention, isReconciled, labelsOfCheckpoints);
   const results = policies.map((policy): PolicyTest => {
-    const preview = previewPolicy(policy, reconciled, labelsOf, nowMs);
+    const preview = previewPolicy(policy, reconciled, labelsOf, nowMs, objects);
     const { kind, namespace, name } = policy;
     return {
       kind,
@@ -37,6 +50,7 @@ export async function testPolicies(
       name,
       matched: preview.pods.filter(({ matches }) => matches).length,
       ...preview,
+      ...(preview.retention && retention?.absent.length ? { absent: retention.absent } : {}),
     };
   });
   const text =

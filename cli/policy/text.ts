@@ -1,4 +1,10 @@
-import type { PodPreview, PolicyPreview, Schedule } from "../../controller/policies/preview";
+import type {
+  PodPreview,
+  PolicyPreview,
+  RetentionItem,
+  RetentionPreview,
+  Schedule,
+} from "../../controller/policies/preview";
 
 /** Result for one policy, as `--output json` prints it. */
 export interface PolicyTest extends PolicyPreview {
@@ -7,23 +13,66 @@ export interface PolicyTest extends PolicyPreview {
   readonly name: string;
   /** Pods that match. */
   readonly matched: number;
+  /** Kinds that protect Checkpoints, and of which the file has no object. */
+  readonly absent?: readonly string[];
 }
 
 /** Formats the result of a policy as text. */
 export function previewText(test: PolicyTest): string {
-  const { kind, namespace, name, matched, problem, schedule, worksOn, pods } = test;
+  const { kind, namespace, name, matched, problem, executor, schedule, pods, retention, absent } = test;
   const title = `${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   const rows: [string, string][] = [
     ...(problem ? [["problem", problem.message] as [string, string]] : []),
+    ...(executor
+      ? [["executor", "Cedana's platform, which decides when in the interval"] as [string, string]]
+      : []),
     ["due", problem ? "never" : scheduleText(schedule)],
     ...pods.map((pod): [string, string] => [podName(pod, namespace), podText(pod)]),
+    ...(retention ? retentionRows(retention, namespace, absent) : []),
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, text]) => `  ${label.padEnd(width)}  ${text}`);
-  const result = worksOn
-    ? `works on ${worksOn}: no pod is evaluated`
-    : `matches ${matched} of ${pods.length} pods`;
-  return [`${title} ${result}`, ...lines].join("\n");
+  return [`${title} ${resultText(test, matched)}`, ...lines].join("\n");
+}
+
+function resultText({ worksOn, pods, retention }: PolicyTest, matched: number): string {
+  if (retention) {
+    const { toDelete, selected, toDeleteBytes, totalBytes, dryRun } = retention;
+    const result = `would delete ${toDelete} of ${selected} Checkpoints, ${toDeleteBytes} of ${totalBytes} bytes`;
+    return dryRun ? `${result}: dryRun is true, so it deletes none` : result;
+  }
+  return worksOn ? `works on ${worksOn}: no pod is evaluated` : `matches ${matched} of ${pods.length} pods`;
+}
+
+/** Checkpoints to delete, and those that stay, that the text names of each policy. JSON has all. */
+const MAX_ITEMS = 20;
+
+function retentionRows(
+  { next, remaining, kept = [], at }: RetentionPreview,
+  scope: string | undefined,
+  absent: readonly string[] | undefined,
+): [string, string][] {
+  const rows = (label: string, items: readonly RetentionItem[]): [string, string][] => [
+    ...items.slice(0, MAX_ITEMS).map((item): [string, string] => [label, itemText(item, scope)]),
+    ...(items.length > MAX_ITEMS
+      ? [[label, `... and ${items.length - MAX_ITEMS} more: --output json has all`] as [string, string]]
+      : []),
+  ];
+  return [
+    ["as of", `${at}, if nothing else changes`],
+    ...rows("delete", next),
+    ...rows("keep", remaining),
+    ...(kept.length > 0
+      ? [["kept", kept.map(({ reason, count }) => `${count} ${reason}`).join(", ")] as [string, string]]
+      : []),
+    ...(absent
+      ? [["note", `the file has no ${absent.join(", ")}: what they need would stay too`] as [string, string]]
+      : []),
+  ];
+}
+
+function itemText({ namespace, name, reason, message }: RetentionItem, scope: string | undefined): string {
+  return `${scope === undefined ? `${namespace}/${name}` : name}  ${reason}: ${message}`;
 }
 
 const WHEN: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import { maskSecrets } from "../../config/schema";
-import type { HttpResponse } from "../../http";
+import { retryAfterMs, type HttpResponse } from "../../http";
 
 export interface RegistryErrorDetails {
   /** HTTP status, if there was a response. */
@@ -65,8 +65,8 @@ export function responseError(
   { status, headers, body }: HttpResponse,
 ): RegistryError {
   const { code, message } = errorIn(body.toString("utf8"));
-  const retryAfterMs = retryAfter(headers["retry-after"]);
-  return new RegistryError(operation, where, message, { status, code, retryAfterMs });
+  const waitMs = retryAfterMs(headers["retry-after"], Date.now());
+  return new RegistryError(operation, where, message, { status, code, retryAfterMs: waitMs });
 }
 
 /** A code of the specification: letters, digits and underscores. Any other text would be a part of the message. */
@@ -88,13 +88,6 @@ function errorIn(text: string): { readonly code?: string; readonly message: stri
     // Not a response of the registry, but of a proxy.
   }
   return { message: /<html|<!doctype/i.test(text) ? "an HTML page: this is not the registry" : text };
-}
-
-/** Returns the delay of a Retry-After header: seconds or a date (RFC 9110, 10.2.3). */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(ms, 0) : undefined;
 }
 
 /** Characters of a response that are read for a message: the rest is truncated anyway. */

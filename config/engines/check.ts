@@ -11,6 +11,7 @@ import {
 } from "../install";
 import { rejectSecrets } from "../secret";
 import { printable, type Problem, type PropertyPath } from "../schema/problem";
+import type { PlatformAccess } from "./engine";
 import { definitionOf, type ResolvedEngine } from "./table";
 
 /** Checks an engine without the install. Paths begin with a property of the engine. */
@@ -30,6 +31,7 @@ export function checkTogether(engine: ResolvedEngine, install: ResolvedInstall):
     ...checkArtifacts(engine, install),
     ...checkPolicyEngines(engine, install),
     ...checkPolicyWebhook(engine, install),
+    ...checkPlatform(engine, install),
   ];
 }
 
@@ -151,6 +153,19 @@ function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): P
       remedy: canRestore ? "remove install.restore: false" : "remove it, or choose another engine.kind",
     },
   ];
+}
+
+/** Returns the access to the platform in which policies are mirrored. Undefined: they are not. */
+export function platformOf(engine: ResolvedEngine, install: ResolvedInstall): PlatformAccess | undefined {
+  const policies = policiesOf(install);
+  return policies && policies.platform ? definitionOf(engine).platform?.(engine) : undefined;
+}
+
+/** Rejects the mirror of policies by an engine without a platform. */
+function checkPlatform(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
+  const policies = policiesOf(install);
+  if (!policies || !policies.platform || definitionOf(engine).platform) return [];
+  return [unsupported(engine, ["install", "policies", "platform"], "no platform")];
 }
 
 /** Rejects restore settings when restore is disabled. */

@@ -4,6 +4,7 @@ import type { GenericSchema, InferOutput } from "../schema/valibot";
 import type { CheckpointsOf, ResolvedInstall } from "../install";
 import type { RuntimeHandler } from "../nodes/settings";
 import type { ServiceAccountSpec } from "../pod-identity";
+import type { SecretRef } from "../secret";
 import type { Problem, PropertyPath } from "../schema/problem";
 import { someNamespaces } from "../pod";
 import { described, directory, integer } from "../schema";
@@ -60,6 +61,17 @@ export interface EngineCapabilities {
   readonly healthChecks?: { readonly gate: readonly GatingCheck[]; readonly warn: readonly GatingCheck[] };
 }
 
+/** Access to the platform of an engine's vendor, in which policies can be mirrored. */
+export interface PlatformAccess {
+  readonly url: string;
+  /** Id of the cluster on the platform. */
+  readonly clusterId: string;
+  /** State directory of the container runtime of the nodes. */
+  readonly root: string;
+  /** Key of a Secret in the namespace of the install. */
+  readonly token: SecretRef;
+}
+
 /** Values of the platform file that `init` writes. */
 export interface TemplateValues {
   /** AWS account of the images and checkpoints. */
@@ -107,6 +119,8 @@ export interface EngineDefinition<S extends GenericSchema, C extends GenericSche
   /** Checks of engine and install together. Paths begin with `engine` or `install`. */
   checkInstall(engine: InferOutput<S>, install: ResolvedInstall): Problem[];
   capabilities(engine: InferOutput<S>, install: ResolvedInstall): EngineCapabilities;
+  /** Default: it has no platform. */
+  platform?(engine: InferOutput<S>): PlatformAccess;
   /** Engine settings of the controller: their schema, and their derivation from engine and install. */
   readonly controller: {
     readonly schema: C;

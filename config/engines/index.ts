@@ -3,11 +3,12 @@ export { ENGINE_KINDS, DEFAULT_ENGINE, type EngineKind } from "../engine-kinds";
 export { rejectSecrets, secretRef, type SecretRef } from "../secret";
 export { cedanaEngineSchema, type CedanaEngineSpec, type ResolvedCedanaEngine } from "./cedana/schema";
 export { criuEngineSchema, type CriuEngineSpec, type ResolvedCriuEngine } from "./criu/schema";
-export { checkEngine, checkTogether, memoryReadingsOf, restoreOf, watchesMemory } from "./check";
+export { checkEngine, checkTogether, memoryReadingsOf, platformOf, restoreOf, watchesMemory } from "./check";
 export type {
   CheckpointStorage,
   EngineCapabilities,
   EngineDefinition,
+  PlatformAccess,
   RequiredSecret,
   Template,
   TemplateValues,

@@ -22,6 +22,7 @@ export {
   type PoliciesOf,
 } from "./policies";
 export { artifactWaitSeconds, ORPHAN_MODES, orphanHours, type DeleteArtifactsOf } from "./artifacts";
+export { compareSeconds, DRIFT_MODES, HEARTBEAT_UNITS } from "./policy-platform";
 export { ACTION_NAMES, DEFAULT_ACTIONS, enabledActions, type ActionName } from "./policy-actions";
 export { destinationSchema, portOf, type NotifyDestination } from "./policy-notify";
 export { servedNames } from "./served-names";

@@ -11,6 +11,7 @@ import { compilePodExpression, formatExpressionProblem } from "../cel";
 import { check, derived, described, dnsLabel, integer, oneOf, shape } from "../schema";
 import { checkAction, policyActionsSchema } from "./policy-actions";
 import { checkDestination, checkNotify, policyNotifySchema } from "./policy-notify";
+import { checkExecutor, policyPlatformSchema } from "./policy-platform";
 import { checkWebhookTrigger, policyWebhookSchema } from "./policy-webhook";
 import { printable, under, type Problem, type PropertyPath } from "../schema/problem";
 import { structuralEntries, type StructuralInput, withRules } from "../schema/structural";
@@ -78,6 +79,10 @@ export const policiesSchema = shape({
     v.optional(policyNotifySchema, {}),
     "Settings of the action notify, which actions enables. Without a destination, it records only events.",
   ),
+  platform: described(
+    v.optional(oneOf([v.literal(false), policyPlatformSchema]), false),
+    "Copies of policies with executor Platform in Cedana's platform, which executes them. Only with the engine cedana. false: no copies, and the controller has no token of the platform.",
+  ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
     v.optional(v.array(clusterPolicySchema), []),
@@ -96,7 +101,7 @@ export type PoliciesOf = v.InferOutput<typeof policiesSchema>;
  * @param namespaces namespaces whose Checkpoints are reconciled
  */
 export function checkPolicies(
-  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook, notify }: PoliciesOf,
+  { checkpointPolicies, clusterCheckpointPolicies, actions, verify, webhook, notify, platform }: PoliciesOf,
   namespaces: "all" | readonly string[],
 ): Problem[] {
   const common = (policy: NamedPolicy, earlier: readonly NamedPolicy[]): Problem[] => [
@@ -114,6 +119,7 @@ export function checkPolicies(
         ["checkpointPolicies", index],
         [
           ...checkNamespace(["namespace"], policy.namespace, namespaces),
+          ...checkExecutor(policy, platform),
           ...common(
             policy,
             checkpointPolicies.slice(0, index).filter(({ namespace }) => namespace === policy.namespace),

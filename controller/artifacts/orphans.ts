@@ -1,8 +1,9 @@
 import { repositoryOf, type Repositories } from "../../config/programs";
-import type { CachedObjects, Logger } from "../../kube";
+import type { CachedObjects, Client, Logger } from "../../kube";
 import type { ClusterIdentity } from "../cluster";
 import type { CheckpointObject } from "../checkpoints/objects";
 import { factsIn, type ArtifactFacts } from "./artifact";
+import { Elsewhere } from "./elsewhere";
 import { LIMITS, paused, type Limits } from "./limits";
 import type { Registry } from "./registry";
 import type { SweepReport } from "./sweep-report";
@@ -21,6 +22,7 @@ export interface Orphan {
 }
 
 export interface OrphansOptions {
+  readonly client: Pick<Client, "list">;
   readonly mode: "report" | "delete";
   readonly repositories: Repositories;
   readonly namespaces: "all" | readonly string[];
@@ -39,7 +41,8 @@ export interface OrphansOptions {
 
 /**
  * Finds artifacts of this cluster that no Checkpoint, request or restore names. If that is configured, it deletes those that the last sweep
- * found, too.
+ * found, too. The caches may be late, and lack the Checkpoints of namespaces that another install reconciles: before anything is deleted, the
+ * Checkpoints of all namespaces are listed, and without that list nothing is.
  */
 export class Orphans {
   /** By `repository:tag`. */
@@ -52,8 +55,9 @@ export class Orphans {
   constructor(private readonly options: OrphansOptions) {}
 
   /**
-   * Sweeps all repositories. It keeps the orphans of a repository that cannot be listed, and deletes none of them.
-   * @throws errors of the API server and of deletions; the signal's reason
+   * Sweeps all repositories. It keeps the orphans of a repository that cannot be listed, and deletes none of them. Without the
+   * Checkpoints of all namespaces, it deletes none at all.
+   * @throws errors of deletions; the signal's reason
    */
   async sweep(signal: AbortSignal): Promise<Swept> {
     const clusterUID = await this.options.cluster.uid(signal);
@@ -72,14 +76,29 @@ export class Orphans {
           if (orphan.repository === repository) found.set(name, orphan);
       }
     }
+    const elsewhere = new Elsewhere(this.options.client);
     const before = this.known;
     this.known = found;
+    let unconfirmed = await this.confirm(elsewhere, signal);
     for (const [name, orphan] of found) if (!before.has(name)) this.report(orphan);
     if (this.options.mode === "delete")
-      for (const [name, orphan] of found)
-        if (before.has(name) && !failed.has(orphan.repository)) await this.delete(name, orphan, signal);
+      for (const [name, orphan] of found) {
+        if (unconfirmed !== undefined) break;
+        if (before.has(name) && !failed.has(orphan.repository))
+          unconfirmed = await this.delete(name, orphan, elsewhere, signal);
+      }
     this.options.report.orphans(this.known.size);
-    return { tags, failed };
+    return { tags, failed, ...(unconfirmed === undefined ? {} : { unconfirmed }) };
+  }
+
+  /** Removes what a Checkpoint of any namespace names. @returns why that is not known; undefined if it is */
+  private async confirm(elsewhere: Elsewhere, signal: AbortSignal): Promise<Error | undefined> {
+    for (const [name, orphan] of this.known) {
+      const user = await userOf(orphan, elsewhere, signal);
+      if (user instanceof Error) return user;
+      if (user !== undefined) this.known.delete(name);
+    }
+    return undefined;
   }
 
   private repositories(): readonly string[] {
@@ -149,15 +168,25 @@ export class Orphans {
     return uses.checkpointsOf(names).length > 0 || uses.isRequested(names) || names.some(isPending);
   }
 
-  private async delete(name: string, orphan: Orphan, signal: AbortSignal): Promise<void> {
+  /** Deletes an orphan. @returns why it is not known whether it is one; undefined if it is */
+  private async delete(
+    name: string,
+    orphan: Orphan,
+    elsewhere: Elsewhere,
+    signal: AbortSignal,
+  ): Promise<Error | undefined> {
     const { repository, digest, facts } = orphan;
     const { registry, report } = this.options;
     // The sweep took time.
-    if (!this.isRead(facts.namespace) || this.isNamed([facts.checkpointUID ?? "", digest])) return;
+    const user = await userOf(orphan, elsewhere, signal);
+    if (user instanceof Error) return user;
+    if (user !== undefined || !this.isRead(facts.namespace) || this.isNamed(namesOfOrphan(orphan)))
+      return undefined;
     const existed = await registry.delete(repository, digest, signal);
     this.known.delete(name);
     if (existed) report.orphanDeleted(imageOf(orphan), facts);
     await paused(this.options.limits ?? LIMITS, signal);
+    return undefined;
   }
 
   private report(orphan: Orphan): void {
@@ -166,6 +195,24 @@ export class Orphans {
     const created = new Date(createdMs).toISOString();
     this.options.log.info({ image, checkpointUID, namespace, created }, "no Checkpoint names this artifact");
   }
+}
+
+/** Returns the Checkpoint that names an artifact, or why that is not known. @throws the signal's reason */
+async function userOf(
+  orphan: Orphan,
+  elsewhere: Elsewhere,
+  signal: AbortSignal,
+): Promise<CheckpointObject | Error | undefined> {
+  try {
+    return await elsewhere.user(namesOfOrphan(orphan), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function namesOfOrphan({ facts: { checkpointUID }, digest }: Orphan): readonly string[] {
+  return [...(checkpointUID === undefined ? [] : [checkpointUID]), digest];
 }
 
 function imageOf({ repository, digest }: Orphan): string {
@@ -178,6 +225,8 @@ export interface Swept {
   readonly tags: ReadonlySet<string>;
   /** Errors of the repositories that could not be swept, by their name. */
   readonly failed: ReadonlyMap<string, unknown>;
+  /** Why it is not known whether Checkpoints of other namespaces name the orphans. None was deleted after that. */
+  readonly unconfirmed?: Error;
 }
 
 interface Pass {

@@ -16,10 +16,12 @@ import { ActionError, type Action } from "./actions";
 import { PolicyEngine } from "./core/engine";
 import type { EngineOptions } from "./core/options";
 import type { PolicyView } from "./core/outcome";
+import type { RunEnd } from "./core/policy-runs";
 import type { KnownStatus } from "./core/policy-state";
 import { entryOf, type Policy, type PolicyRun, type Run } from "./core/types";
 import { requestMs, toFact, toPolicy, type PodObject, type PolicyObject } from "./objects";
 import { watchName, type WatchObject } from "./memory/objects";
+import { runFailureIn } from "./status";
 import type { Report } from "./report";
 import { Retention, type RetentionCaches } from "./retention";
 
@@ -50,6 +52,8 @@ export interface DriverOptions extends Omit<
   readonly report: Report;
   /** Called with the key of each policy whose status changed. */
   readonly changed: (key: string) => void;
+  /** Whether another program executes a policy. Default: none does. */
+  readonly isElsewhere?: (policy: PolicyObject) => boolean;
   /** Called with each node on which other pods must be watched. */
   readonly watchesChanged: (nodeName: string) => void;
   /** Namespace of the NodeMemoryWatches. */
@@ -139,12 +143,20 @@ export class PolicyDriver {
   }
 
   /** Returns what the action of a policy adds to its status. */
-  actionStatus(uid: string, nowMs: number): Pick<PolicyStatus, "retention"> {
+  async actionStatus(uid: string, nowMs: number): Promise<Pick<PolicyStatus, "retention">> {
     const policy = this.engine.policy(uid);
     const { problem, nextRunMs = nowMs } = this.engine.view(uid) ?? {};
     const found = policy && this.actionOf(policy);
     if (!found || problem !== undefined || found.action.of !== "policy") return {};
-    return found.action.status?.(found.settings, policy, { retention: this.retention }, nextRunMs) ?? {};
+    const status = await found.action.status?.(
+      found.settings,
+      policy,
+      { retention: this.retention },
+      nextRunMs,
+    );
+    // It took time. Nothing stays of a policy that was deleted meanwhile.
+    if (!this.engine.policy(uid)) this.retention.policyDeleted(uid);
+    return status ?? {};
   }
 
   /** Reads what the caches have, follows their changes, and evaluates one policy in each turn of the event loop. */
@@ -286,17 +298,19 @@ export class PolicyDriver {
   /** Executes the action of a policy as a whole. What an error leaves is done by the next run. */
   private async executePolicy(run: PolicyRun, signal: AbortSignal): Promise<void> {
     const found = this.actionOf(run.policy);
-    let isCompleted = false;
+    let end: RunEnd = { isCompleted: false };
     try {
       if (found?.action.of !== "policy") return;
-      await found.action.execute(found.settings, run, { retention: this.retention, signal });
+      const failure = await found.action.execute(found.settings, run, { retention: this.retention, signal });
       // A run of an earlier generation ended before it was completed.
-      isCompleted = this.engine.isCurrent(run.policy);
+      end = { isCompleted: this.engine.isCurrent(run.policy), failure };
     } catch (error) {
       if (signal.aborted || error instanceof NotLeaderError) return;
       this.options.log.warn({ policy: run.policy.name, err: error }, "action of a policy not completed");
+      end = { isCompleted: false, failure: error instanceof Error ? error.message : String(error) };
     } finally {
-      this.engine.endPolicyRun(run, isCompleted);
+      if (end.failure !== undefined) this.options.report.runFailed(run.policy, end.failure);
+      this.engine.endPolicyRun(run, end);
       this.wake();
     }
   }
@@ -306,14 +320,22 @@ export class PolicyDriver {
     return found && { action: found.entry, settings: found.settings };
   }
 
+  /** Looks again at who executes a policy. */
+  executorChanged(object: PolicyObject): void {
+    this.setPolicy(object, Date.now());
+    this.wake();
+  }
+
   private setPolicy(object: PolicyObject, nowMs: number): void {
     const { lastRunTime, lastFailures, firings: [firing] = [] } = object.status;
     const known: KnownStatus = {
+      runFailure: runFailureIn(object.status),
       ...(lastRunTime === undefined ? {} : { lastRunMs: Date.parse(lastRunTime) }),
       ...(firing === undefined ? {} : { firedMs: Date.parse(firing.time) }),
       ...(lastFailures === undefined ? {} : { failures: lastFailures }),
     };
-    if (object.metadata.deletionTimestamp !== undefined) this.engine.removePolicy(object.metadata.uid);
+    if (object.metadata.deletionTimestamp !== undefined || this.options.isElsewhere?.(object))
+      this.engine.removePolicy(object.metadata.uid);
     else this.engine.setPolicy(toPolicy(object, nowMs), nowMs, known);
   }
 

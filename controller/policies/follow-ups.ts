@@ -14,7 +14,7 @@ import type { CheckpointObject } from "../checkpoints/objects";
 import { CHECKPOINT } from "../checkpoints/objects";
 import { podKeyOf } from "../checkpoints/reservations";
 import { phaseOf } from "../checkpoints/state";
-import { ActionError, ELSEWHERE, isKept, type Action } from "./actions";
+import { ActionError, ELSEWHERE, isKept, OVER, type Action } from "./actions";
 import { entryOf, type Policy } from "./core/types";
 import { toPolicy, type PodObject, type PolicyObject } from "./objects";
 
@@ -115,6 +115,7 @@ class FollowUps {
         this.count(name, "done");
         return undefined;
       }
+      if (cause === OVER) return void this.waiting.delete(key);
       if (cause === ELSEWHERE) this.waiting.delete(key);
       else this.waiting.set(key, cause);
       return { requeueAfterMs: Math.max(1, Math.min(AGAIN_MS, endMs - Date.now())) };

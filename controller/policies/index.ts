@@ -10,6 +10,7 @@ import { ACTIONS } from "./actions";
 import { PolicyDriver } from "./driver";
 import { FILTERS } from "./filters";
 import { followUpController } from "./follow-ups";
+import { elsewheres, elsewhereStatus, type PlatformPolicies } from "./platform";
 import { WATCH } from "./memory/objects";
 import { MetricsReader } from "./memory/metrics-reader";
 import { Readings } from "./memory/readings";
@@ -50,6 +51,8 @@ export interface PolicyOptions extends Runtime {
   readonly verification?: Verification | undefined;
   /** Sends a notification. Default: by HTTPS. */
   readonly send?: Send;
+  /** Platform in which policies are mirrored. Default: by HTTP, as the settings say. */
+  readonly platform?: PlatformPolicies;
   /** Default: those of this directory. */
   readonly tables?: {
     readonly triggers?: typeof TRIGGERS;
@@ -123,7 +126,19 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
   };
   const builder = controller("policies", { log, metrics, workers: WORKERS, maxDelayMs: MAX_DELAY_MS });
   const writtenMs = new Map<string, number>();
-  const driver = new PolicyDriver({
+  const enqueue = (key: string) =>
+    builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now());
+  const platform = elsewheres({
+    ...options,
+    settings: settings.platform || undefined,
+    policies,
+    changed: (key) => {
+      const object = policies.get(key);
+      if (object) driver.executorChanged(object);
+      enqueue(key);
+    },
+  });
+  const driver: PolicyDriver = new PolicyDriver({
     triggers,
     filters,
     actions,
@@ -136,7 +151,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     report: new Report({ events, metrics, log, triggers: Object.keys(triggers) }),
     watchNamespace: settings.memory.namespace,
     watchesChanged: (nodeName) => watches.changed(nodeName),
-    changed: (key) => builder.queue.addAfter(key, (writtenMs.get(key) ?? 0) + STATUS_MS - Date.now()),
+    isElsewhere: (object) => platform.isElsewhere(object),
+    changed: enqueue,
   });
   const watches = new WatchController({
     namespace: settings.memory.namespace,
@@ -178,27 +194,39 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
       caches.checkpoints,
       ...caches.workloads,
       ...caches.suspended,
+      ...platform.sources,
     )
     .reconcile(
       async (key, signal) => {
-        const object = objectOf(key);
-        const view = object && driver.view(object.metadata.uid);
-        if (!object || !view) return void writtenMs.delete(key);
-        const nowMs = Date.now();
-        const spacingMs = view.subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
-        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - nowMs;
-        if (waitMs > 0 && object.status.observedGeneration === object.metadata.generation)
+        const before = objectOf(key);
+        const subject = before && driver.view(before.metadata.uid)?.subject;
+        if (!before || (subject === undefined && !platform.isElsewhere(before)))
+          return void writtenMs.delete(key);
+        const spacingMs = subject === "policy" ? RETENTION_STATUS_MS : STATUS_MS;
+        const waitMs = (writtenMs.get(key) ?? 0) + spacingMs - Date.now();
+        if (waitMs > 0 && before.status.observedGeneration === before.metadata.generation)
           return { requeueAfterMs: waitMs };
+        const ofAction = await driver.actionStatus(before.metadata.uid, Date.now());
+        // A decision takes time. If the policy was changed meanwhile, its key was enqueued.
+        const object = objectOf(key);
+        const { uid, generation } = before.metadata;
+        const view = driver.view(uid);
+        if (object?.metadata.uid !== uid || object.metadata.generation !== generation) return undefined;
+        const isElsewhere = platform.isElsewhere(object);
+        if (!view && !isElsewhere) return undefined;
+        const nowMs = Date.now();
         // That an agent does not report is no change of any object.
-        const again = view.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
-        const { uid } = object.metadata;
+        const again = view?.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
         const more = {
           readings: readings.problem(nowMs),
-          ofAction: driver.actionStatus(uid, nowMs),
+          ofAction,
           lastVerified: verification?.lastOf(uid),
           undelivered: notifications.undelivered(uid),
         };
-        const status = statusOf(object, view, more, nowMs);
+        const status =
+          isElsewhere || !view
+            ? elsewhereStatus(object, platform.elsewhere(object, nowMs), nowMs)
+            : statusOf(object, view, more, nowMs);
         if (status === undefined) return again;
         const kind = object.metadata.namespace === undefined ? CLUSTER_POLICY : POLICY;
         await client.applyStatus(kind, object.metadata, status, { signal });
@@ -209,11 +237,13 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         start: async () => {
           await driver.start();
           readings.start();
+          platform.start();
         },
         background: async (signal) => {
           await Promise.all([
             driver.run(signal),
             watches.controller.lead(signal),
+            platform.run(signal),
             settings.memory.readings === "metrics-server" ? reader.run(signal) : undefined,
           ]);
         },

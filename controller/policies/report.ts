@@ -130,6 +130,19 @@ export class Report {
     });
   }
 
+  /** Counts that the run of a policy as a whole failed, and reports it as an event of the policy. */
+  runFailed(policy: Policy, failure: string): void {
+    const [trigger = "none"] = Object.keys(policy.spec.trigger);
+    this.total.inc({ trigger, outcome: "failed" });
+    this.options.events.record({
+      regarding: referenceOf(policy),
+      type: "Warning",
+      reason: "RunFailed",
+      action: "DeleteCheckpoints",
+      note: `the run did not delete all that it should: ${failure}`,
+    });
+  }
+
   failed(policy: Policy, { namespace, pod, reason, message }: PolicyFailure): void {
     this.options.log.warn({ policy: policy.name, namespace, pod, reason, message }, "policy action failed");
     this.options.events.record({

@@ -49,7 +49,7 @@ export function statusOf(
     before: status.conditions ?? [],
     now: time(nowMs),
   };
-  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed";
+  const isInvalid = view.problem !== undefined || reason === "ReadingsFailed" || reason === "RunFailed";
   const next: PolicyStatus = {
     observedGeneration: metadata.generation,
     conditions: [
@@ -68,6 +68,11 @@ export function statusOf(
         }),
     ...(view.failures.length === 0 ? {} : { lastFailures: view.failures }),
   };
+  return changedStatus(status, next);
+}
+
+/** Returns the status to write; undefined if the object has it already. */
+export function changedStatus(status: PolicyStatus, next: PolicyStatus): PolicyStatus | undefined {
   // The replicas that accept requests write them, with another field manager.
   const { firings: _, ...own } = status;
   return isDeepStrictEqual(plain(next), plain(own)) ? undefined : next;
@@ -79,9 +84,17 @@ function optional<T extends object>(fields: T): Partial<T> {
 
 /** Maximum length of a condition's message. */
 const MAX_MESSAGE = 4096;
+/** Precedes why a run failed. */
+const RUN_FAILED = "the last run did not delete all that it should, and the next one tries again: ";
+
+/** Returns why the last run failed, as another leader wrote it into the status. */
+export function runFailureIn({ conditions = [] }: PolicyStatus): string | undefined {
+  const failed = conditions.find(({ type, status }) => type === "Failed" && status === "True");
+  return failed?.reason === "RunFailed" ? failed.message.slice(RUN_FAILED.length) : undefined;
+}
 
 function reasonOf(
-  { problem, isWatching, unwatched, filterErrors }: PolicyView,
+  { problem, isWatching, unwatched, filterErrors, runFailure }: PolicyView,
   { suspend, action }: PolicyObject["spec"],
   readings: ReadingsProblem | undefined,
   { count, cause }: Undelivered,
@@ -89,6 +102,7 @@ function reasonOf(
   if (problem !== undefined) return [problem.reason, problem.message];
   const [suspended, scheduled] = messagesOf(action);
   if (suspend) return ["Suspended", `spec.suspend is true: ${suspended}`];
+  if (runFailure !== undefined) return ["RunFailed", `${RUN_FAILED}${runFailure}`.slice(0, MAX_MESSAGE)];
   if (isWatching && readings?.of === "all") return ["ReadingsFailed", readings.message.slice(0, MAX_MESSAGE)];
   const notes = [
     ...(filterErrors

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Json } from "../../http";
+import { retryAfterMs, type Json } from "../../http";
 import { textAt } from "./json";
 
 /** Fields of a `Status` besides its message. */
@@ -76,19 +76,6 @@ export function errorOf(response: Pick<IncomingMessage, "statusCode" | "headers"
     continuation,
     retryAfterMs: retryAfterMs(response.headers["retry-after"], Date.now()),
   });
-}
-
-/** Reads the header Retry-After (RFC 9110, 10.2.3): seconds or a date. */
-export function retryAfterMs(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined;
-  // One that no timer can wait for is none.
-  if (/^\d+$/.test(header)) return finite(Number(header) * 1000);
-  const at = Date.parse(header);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
-}
-
-function finite(ms: number): number | undefined {
-  return Number.isFinite(ms) ? ms : undefined;
 }
 
 function statusIn(text: string): StatusDetails & { readonly message?: string } {

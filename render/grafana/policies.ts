@@ -66,6 +66,17 @@ export const POLICIES: Row = {
         measured("cedana_notifications_waiting", ["destination"], "{{destination}} waiting"),
       ],
     },
+    {
+      title: "Policies of Cedana's platform",
+      description:
+        "Policies that the platform executes, by the state of their copies. Only mirrored is healthy.",
+      queries: [measured("cedana_platform_policies", ["state"])],
+    },
+    {
+      title: "Requests to Cedana's platform",
+      description: "About copies of policies, by operation and outcome.",
+      queries: [increases("cedana_platform_requests_total", ["operation", "outcome"])],
+    },
   ],
 };
 

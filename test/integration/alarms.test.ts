@@ -244,17 +244,22 @@ suiteWith(missing)("alarms", () => {
       { 30: [], 32: [failed("QuotaExceeded"), failed("OutcomeUnknown")] },
     ],
     [
-      "a policy misses a deadline, and a pod of another one is in backoff",
-      { [policies("heartbeat", "missed")]: "0x30 1x89", [policies("manual", "backoff")]: "0x30 2x89" },
+      "a policy misses a deadline, a pod of another one is in backoff, and a run of a third one fails",
+      {
+        [policies("heartbeat", "missed")]: "0x30 1x89",
+        [policies("manual", "backoff")]: "0x30 2x89",
+        [policies("heartbeat", "failed")]: "0x30 1x89",
+      },
       {
         30: [],
         32: [
+          ["heartbeat", "failed"],
           ["heartbeat", "missed"],
           ["manual", "backoff"],
         ].map(([trigger = "", outcome = ""]) => ({
           alert: "CedanaPoliciesFail",
           labels: { trigger, outcome },
-          summary: `Policies do not checkpoint pods: ${outcome}`,
+          summary: `Policies do not do what is due: ${outcome}`,
         })),
         47: [],
       },

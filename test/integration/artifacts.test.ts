@@ -9,6 +9,9 @@ import { join } from "node:path";
 import { Testing } from "cdk8s";
 import { parse } from "yaml";
 import { ARTIFACT_ANNOTATIONS, ARTIFACT_FINALIZER, ARTIFACT_TYPE } from "../../api";
+import { registryWith } from "../../controller/artifacts";
+import { Orphans } from "../../controller/artifacts/orphans";
+import { ApiError, Client } from "../../kube/client";
 import { readControllerSettings, type ControllerSettings } from "../../config/programs/controller";
 import { CedanaChart } from "../../stacks/kubernetes";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
@@ -79,6 +82,14 @@ interface Checkpoint extends KubernetesObject {
     registry.manifests.set(`checkpoints/${digest}`, manifest);
     return digest;
   }
+  /** Returns the tag of an artifact: its UID. */
+  const tagOf = (digest: string) => {
+    const { content } = registry.manifests.get(`checkpoints/${digest}`) ?? {};
+    const { annotations = {} } = JSON.parse(String(content ?? "{}")) as {
+      annotations?: Record<string, string>;
+    };
+    return annotations[ARTIFACT_ANNOTATIONS.uid] ?? "";
+  };
   const has = (digest: string) => registry.manifests.has(`checkpoints/${digest}`);
   let uids = 0;
   const nextUID = () => `00000000-0000-4000-8000-${String(++uids).padStart(12, "0")}`;
@@ -270,6 +281,73 @@ interface Checkpoint extends KubernetesObject {
     expect((await patched("retained", { op: "add", path: "/spec/pinned", value: true })).status).toBe(403);
     // The same value is no change.
     expect((await patched("retained", { ...policy, value: "Retain" })).status).toBe(200);
+  });
+
+  test("an orphan by the cache stays if a Checkpoint of another namespace names it, or the account may not list these", async () => {
+    const uid = nextUID();
+    const [digest, orphan] = [push(uid), push(nextUID())];
+    const location = `${registry.host}/checkpoints@${digest}`;
+    const copy = `${checkpointsOf("default")}/artifacts-copy`;
+    await send("POST", checkpointsOf("default"), {
+      apiVersion: "automation.cedana.ai/v1alpha1",
+      kind: "Checkpoint",
+      metadata: { name: "artifacts-copy" },
+      spec: { podRef: { name: "web-0" } },
+      record: {
+        checkpointUID: nextUID(),
+        result: { engine: "criu", containers: [{ name: "app", checkpointID: digest, location }] },
+      },
+    });
+    /** Sweeps with the permissions of an account, and a cache without any Checkpoint. */
+    const sweep = async (account: string) => {
+      const as = `system:serviceaccount:${SYSTEM}:${account}`;
+      const client = new Client(
+        {
+          send: async (method, path, _, { query = {} } = {}) => {
+            const { status, body } = await api.request<{ message?: string }>(
+              method,
+              `${path}?${String(new URLSearchParams(query))}`,
+              undefined,
+              { as },
+            );
+            if (status >= 300) throw new ApiError(status, body.message ?? "");
+            return body;
+          },
+        },
+        { fieldManager: "artifacts" },
+      );
+      const orphans = new Orphans({
+        client,
+        mode: "delete",
+        repositories: { repository: `${registry.host}/checkpoints`, repositoryPerNamespace: false },
+        namespaces: [TEAM],
+        minAgeMs: 0,
+        registry: registryWith({ credentials: "none" }),
+        cluster: { uid: () => Promise.resolve(clusterUID) },
+        // The artifacts of the other tests are named.
+        uses: {
+          checkpointsOf: (names: readonly string[]) =>
+            names.some((name) => [digest, orphan, tagOf(digest), tagOf(orphan)].includes(name)) ? [] : [{}],
+          isRequested: () => false,
+        } as never,
+        checkpoints: { list: () => [], covers: () => true },
+        isPending: () => false,
+        report: { orphans: () => undefined, orphanDeleted: () => undefined } as never,
+        limits: { reads: 1000, pauseMs: 0 },
+        log: { info: () => undefined } as never,
+      });
+      await orphans.sweep(new AbortController().signal);
+      const { unconfirmed } = await orphans.sweep(new AbortController().signal);
+      return [unconfirmed?.message ?? "", has(digest), has(orphan)];
+    };
+    expect(await sweep("default")).toEqual([
+      expect.stringMatching(/^checkpoints.automation.cedana.ai is forbidden: .* at the cluster scope/),
+      true,
+      true,
+    ]);
+    expect(await sweep("artifacts-controller")).toEqual(["", true, false]);
+    await send("DELETE", copy);
+    expect(await sweep("artifacts-controller")).toEqual(["", false, false]);
   });
 
   test("a namespace that is deleted is gone within the time limit, although a registry deletes nothing and its RoleBindings are deleted first", async () => {

@@ -7,7 +7,7 @@ import { CHECKPOINT_POLICY, CLUSTER_CHECKPOINT_POLICY } from "../../api";
 import { Crd } from "../../constructs/kubernetes/crds";
 import { ApiServer, eventually, kubeconfig, type KubernetesObject } from "../../testbed/cluster/apiserver";
 import { DOCUMENTED_POLICIES } from "../support/docs-policies";
-import { ACCEPTED, interval, REJECTED } from "../support/policy-cases";
+import { ACCEPTED, interval, MIRRORED, REJECTED } from "../support/policy-cases";
 import { apply } from "./support/apiserver-install";
 
 const config = kubeconfig();
@@ -51,7 +51,7 @@ const CLUSTER_COLLECTION = `${GROUP}/clustercheckpointpolicies`;
     api.close();
   });
 
-  test.each(ACCEPTED)("accepts %s", async (_, spec) => {
+  test.each([...ACCEPTED, ...MIRRORED])("accepts %s", async (_, spec) => {
     expect(await message(spec)).toMatch(/^201 /);
   });
 

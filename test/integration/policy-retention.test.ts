@@ -2,7 +2,11 @@
  * The action deleteCheckpoints on a real API server: two controllers with the permissions and admission policies of the install.
  * Needs CEDANA_INTEGRATION_KUBECONFIG and `npm run build`.
  */
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ApiServer, eventually, kubeconfig } from "../../testbed/cluster/apiserver";
+import { ROOT } from "../support/sources";
 import { isReady, PoliciesInstall } from "./support/policies-install";
 
 const config = kubeconfig();
@@ -11,7 +15,9 @@ const WEEK = 7 * 86_400;
 
 interface Retention {
   readonly selected: number;
+  readonly totalBytes: number;
   readonly toDelete: number;
+  readonly next?: readonly { readonly name: string }[];
   readonly kept?: readonly { readonly reason: string; readonly count: number }[];
 }
 
@@ -90,6 +96,42 @@ interface Retention {
       ],
     });
   }, 200_000);
+
+  test("policy test says before a policy is applied what its status says afterwards", async () => {
+    const spec = {
+      trigger: { heartbeat: { intervalSeconds: 86_400, jitterSeconds: 0 } },
+      action: { deleteCheckpoints: { policies: ["dry"], keepLast: 2, dryRun: true } },
+    };
+    const file = join(install.folder, "policy.json");
+    writeFileSync(
+      file,
+      JSON.stringify({
+        apiVersion: "automation.cedana.ai/v1alpha1",
+        kind: "CheckpointPolicy",
+        metadata: { name: "tested", namespace: install.team },
+        spec,
+      }),
+    );
+    const test = (...args: readonly string[]) => {
+      const command = [join(ROOT, "dist/bin/cedana-cdk.js"), "policy", "test", "-f", file, ...args];
+      const { stdout, stderr, status } = spawnSync(process.execPath, command, {
+        cwd: install.folder,
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"], KUBECONFIG: config },
+      });
+      expect([stderr, status]).toEqual(["", 0]);
+      return stdout;
+    };
+    expect(test()).toContain(
+      `CheckpointPolicy ${install.team}/tested would delete 1 of 4 Checkpoints, 1000 of 4000 bytes: dryRun is true, so it deletes none`,
+    );
+    const { policies } = JSON.parse(test("--output", "json")) as { policies: [{ retention: Retention }] };
+    await install.policy("tested", spec);
+    await eventually(60, "the status has all", async () => (await retentionOf("tested"))?.selected === 4);
+    const { selected, totalBytes, toDelete, next, kept } = policies[0].retention;
+    expect(await retentionOf("tested")).toEqual({ selected, totalBytes, toDelete, next, kept });
+    expect(next?.map(({ name }) => name)).toEqual(["dry-30"]);
+  }, 120_000);
 
   test("the API server rejects deletions of the controller's account for what is pinned, claimed or has not ended", async () => {
     const as = `system:serviceaccount:${install.system}:retention-controller`;

@@ -1,4 +1,7 @@
 import { ACCEPTED_NOTIFICATIONS, REJECTED_NOTIFICATIONS } from "./policy-notify-cases";
+import { MIRROR_REJECTED } from "./policy-platform-cases";
+
+export { MIRRORED } from "./policy-platform-cases";
 
 /** Specs of a CheckpointPolicy that are valid or not. They are added to `{ trigger: interval, action: { checkpoint: {} } }`. */
 export const interval = { heartbeat: { intervalSeconds: 900 } };
@@ -14,6 +17,7 @@ const requirement = (operator: string, ...values: string[]) => ({
 
 export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
   ["an interval", {}],
+  ["an interval of the controller", { executor: "Controller" }],
   ["an interval with jitter", { trigger: { heartbeat: { intervalSeconds: 60, jitterSeconds: 60 } } }],
   ["cron", cron("0 3 * * *")],
   ["cron with a time zone", cron("0 3 * * *", { timeZone: "Europe/Berlin" })],
@@ -115,6 +119,8 @@ export const ACCEPTED: readonly (readonly [name: string, spec: object])[] = [
 
 /** With a part of the API server's message. */
 export const REJECTED: readonly (readonly [name: string, spec: object, text: string])[] = [
+  ["an unknown executor", { executor: "Kubelet" }, 'Unsupported value: "Kubelet"'],
+  ...MIRROR_REJECTED,
   ["no trigger", { trigger: {} }, "set exactly one trigger: "],
   ["two triggers", { trigger: { ...interval, manual: {} } }, "set exactly one trigger: "],
   ["three triggers", { trigger: { ...interval, manual: {}, startup: {} } }, "set exactly one trigger: "],

@@ -1,5 +1,5 @@
-import { maskSecrets } from "../../../config/schema";
 import { NoResponseError, type HttpResponse, type Outcome } from "../../../http";
+import { errorMessageIn, printable, UnexpectedResponseError } from "../response";
 
 export type ManagerOperation =
   | "checkpoint"
@@ -36,11 +36,6 @@ export class ManagerError extends Error {
   }
 }
 
-/** A response with a 2xx status and undocumented content. */
-export class UnexpectedResponseError extends Error {
-  override readonly name = "UnexpectedResponseError";
-}
-
 /** Statuses of a gateway or mesh between client and manager. The manager may have received the request. */
 const PROXY_STATUS = [502, 503, 504];
 
@@ -55,7 +50,7 @@ export function statusError(
     return new ManagerError(operation, printable(message), details);
   }
   const outcome = status < 500 ? "refused" : PROXY_STATUS.includes(status) ? "unknown" : "failed";
-  const message = printable(messageIn(body.toString("utf8")).trim()) || `HTTP ${status}`;
+  const message = printable(errorMessageIn(body.toString("utf8")).trim()) || `HTTP ${status}`;
   return new ManagerError(operation, message, { status, outcome, retryable: false });
 }
 
@@ -71,27 +66,4 @@ export function unexpectedResponse(operation: ManagerOperation, error: unknown, 
   if (!(error instanceof UnexpectedResponseError)) return error;
   const details = { status, outcome: "unknown", retryable: false } as const;
   return new ManagerError(operation, printable(error.message), details);
-}
-
-const MAX_LENGTH = 1024;
-
-/** Returns the text without control characters and secrets, truncated to 1,024 characters. */
-function printable(text: string): string {
-  const clean = maskSecrets(text.slice(0, 4 * MAX_LENGTH)).replaceAll(/[\p{Cc}\p{Cs}]+/gu, " ");
-  return clean.length > MAX_LENGTH ? `${clean.slice(0, MAX_LENGTH - 1)}…` : clean;
-}
-
-/** Returns the `message` or `error` of an error's body, else the body itself. */
-function messageIn(body: string): string {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    return body;
-  }
-  if (typeof json === "string") return json;
-  if (typeof json !== "object" || json === null) return body;
-  const { message, error } = json as { message?: unknown; error?: unknown };
-  const text = [message, error].find((value) => typeof value === "string" && value !== "");
-  return typeof text === "string" ? text : body;
 }

@@ -1,5 +1,5 @@
-import { isObject, type Json } from "../../../http";
-import { UnexpectedResponseError } from "./errors";
+import { isObject } from "../../../http";
+import { parsedOrText, unquoted, UnexpectedResponseError } from "../response";
 
 /**
  * State directories of runc, by the software of the node.
@@ -70,21 +70,6 @@ export function imageRefIn(text: string): string {
 /** A UUID as documented. Any one word is accepted, so that an id of another form is not lost. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
 const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
-
-function parsedOrText(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
-}
-
-/** Returns a text without the quotes that some servers put around a JSON string. */
-function unquoted(json: Json | undefined): string | undefined {
-  if (typeof json !== "string") return undefined;
-  const text = json.trim().replaceAll(/^["']+|(?<!["'])["']+$/g, "");
-  return text === "" ? undefined : text;
-}
 
 function unexpected(what: string, text: string): UnexpectedResponseError {
   return new UnexpectedResponseError(`the response has ${what}: ${text.slice(0, 200) || "(empty)"}`);

@@ -113,6 +113,12 @@ export const CEDANA: EngineDefinition<typeof cedanaEngineSchema, typeof cedanaCo
   check: checkCedanaEngine,
   checkInstall: checkCedanaInstall,
   capabilities,
+  platform: ({ url, clusterId, checkpoints, secrets: { authToken } }) => ({
+    url,
+    clusterId,
+    root: checkpoints.root,
+    token: authToken,
+  }),
   controller: { schema: cedanaControllerSchema, settings: cedanaControllerSettings },
   features: { text: renderFeatureTable, json: featureTableJson },
   template: cedanaTemplate,

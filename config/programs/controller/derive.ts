@@ -1,4 +1,4 @@
-import { definitionOf, memoryReadingsOf, restoreOf, type ResolvedEngine } from "../../engines";
+import { definitionOf, memoryReadingsOf, platformOf, restoreOf, type ResolvedEngine } from "../../engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -12,6 +12,7 @@ import {
   verifyOf,
   type ResolvedInstall,
 } from "../../install";
+import type { PlatformAccess } from "../../engines";
 import type { CheckpointSettings, ControllerSettings, GateSettings, RestoreSettings } from "./schema";
 
 /** Annotation of the agents' pods with the hash of their configuration. */
@@ -63,7 +64,8 @@ function checkpoints(engine: ResolvedEngine, install: ResolvedInstall): Checkpoi
 function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<ControllerSettings, "policies"> {
   const settings = policiesOf(install);
   if (!settings) return {};
-  const { maxInFlight, actions, webhook } = settings;
+  const { maxInFlight, actions, webhook, platform } = settings;
+  const access = platformOf(engine, install);
   const verify = restoreOf(engine, install) && verifyOf(install);
   const destinations = destinationsOf(install);
   return {
@@ -74,8 +76,18 @@ function policies(engine: ResolvedEngine, install: ResolvedInstall): Pick<Contro
       ...(verify && { verify: { ...verify, networkPolicy: namesOf(install).sandboxes } }),
       ...(webhook && { webhook: { port: POLICY_WEBHOOK_PORT, secrets: webhook.secrets } }),
       ...(destinations.length > 0 && { notify: { namespace: install.namespace, destinations } }),
+      ...(platform && access && { platform: { ...platform, ...mirror(access, install) } }),
     },
   };
+}
+
+/** Directory and file of the platform's token in the pods of the controller. */
+export const PLATFORM_TOKEN = { directory: "/etc/cedana-platform", file: "token" } as const;
+
+function mirror({ url, clusterId, root }: PlatformAccess, install: ResolvedInstall) {
+  const { directory, file } = PLATFORM_TOKEN;
+  const record = namesOf(install).platformPolicies;
+  return { url, clusterId, root, namespace: install.namespace, record, tokenFile: `${directory}/${file}` };
 }
 
 /** Port of the controller's webhook. */

@@ -2,6 +2,7 @@
 export {
   controllerSettings,
   HASH_ANNOTATION,
+  PLATFORM_TOKEN,
   POLICY_PORT_NAME,
   POLICY_WEBHOOK_PORT,
   WEBHOOK_PORT,
@@ -14,6 +15,7 @@ export {
   type ControllerSettings,
   type GateSettings,
   type NotifySettings,
+  type PolicyPlatformSettings,
   type PolicySettings,
   type PolicyWebhookSettings,
   type RestoreSettings,

@@ -1,20 +1,28 @@
 import * as v from "../../schema/valibot";
 import { ENGINES, ENGINE_KINDS } from "../../engines";
-import { destinationSchema, MEMORY_READINGS } from "../../install";
+import {
+  ACTION_NAMES,
+  compareSeconds,
+  destinationSchema,
+  DRIFT_MODES,
+  HEARTBEAT_UNITS,
+  MEMORY_READINGS,
+} from "../../install";
 import { taintSchema } from "../../nodes";
 import { labels, quantities, someNamespaces } from "../../pod";
 import {
   derived,
   described,
+  directory,
   dnsLabel,
   dnsSubdomain,
   integer,
   labelKey,
   oneOf,
+  pattern,
   shape,
   type Checked,
 } from "../../schema";
-import { ACTION_NAMES } from "../../install";
 import { readSettings } from "../settings-file";
 
 const off = v.literal(false);
@@ -108,6 +116,35 @@ const notifySchema = shape({
   destinations: described(v.array(destinationSchema), "Receivers."),
 });
 
+const policyPlatformSchema = shape({
+  url: described(
+    pattern(/^(https:\/\/[^\s/@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/\S*)?$/, {
+      code: "invalid-url",
+      message: "is not the URL of an HTTPS server",
+      allowed: "https://<host>[:<port>]",
+    }),
+    "URL of the platform.",
+  ),
+  clusterId: described(
+    pattern(/^[0-9A-Za-z-]{1,63}$/, {
+      code: "invalid-id",
+      message: "is not an id",
+      allowed: "letters, digits and -",
+    }),
+    "Id of the cluster on the platform.",
+  ),
+  root: described(directory, "Directory where the container runtime stores the state of its containers."),
+  tokenFile: described(directory, "File with the token of the platform."),
+  namespace: described(dnsLabel, "Namespace of the ConfigMap with the ids of the copies."),
+  record: described(dnsSubdomain, "Name of the ConfigMap with the ids of the copies."),
+  heartbeatUnit: described(v.picklist(HEARTBEAT_UNITS), "Unit of the platform's heartbeats."),
+  drift: described(
+    v.picklist(DRIFT_MODES),
+    "What is done about a copy that was changed or deleted in the platform.",
+  ),
+  compareSeconds: described(compareSeconds, "Seconds between two comparisons with the platform."),
+});
+
 const policiesSchema = shape({
   maxInFlight: described(
     integer(1, 10_000),
@@ -138,6 +175,10 @@ const policiesSchema = shape({
   notify: described(
     derived(notifySchema, "no destinations"),
     "Receivers of notifications, by the action notify.",
+  ),
+  platform: described(
+    derived(oneOf([off, policyPlatformSchema]), "false"),
+    "Copies of policies in Cedana's platform. false: disabled.",
   ),
 });
 
@@ -177,6 +218,8 @@ export interface VerifySettings extends v.InferOutput<typeof verifySchema> {}
 export interface NotifySettings extends v.InferOutput<typeof notifySchema> {}
 /** Settings of the server of the trigger `webhook`. */
 export interface PolicyWebhookSettings extends v.InferOutput<typeof policyWebhookSchema> {}
+/** Settings of the mirror of policies in the platform. */
+export interface PolicyPlatformSettings extends v.InferOutput<typeof policyPlatformSchema> {}
 /** One of the agents that must be Ready on a node. */
 export interface AgentSettings extends v.InferOutput<typeof agentSchema> {}
 

@@ -53,6 +53,7 @@ function alarmsOf(install: ResolvedInstall, settings: ControllerSettings): reado
     ...(requests ? checkpointAlarms(requests.timeoutSeconds) : []),
     ...(policiesOf(install) ? POLICY_ALARMS : []),
     ...(policies && policies.notify ? [NOTIFICATIONS_FAIL] : []),
+    ...(policies && policies.platform ? [NOT_MIRRORED] : []),
     ...(restore ? [RESTORES_LOST] : []),
     // Only an engine with agents of this toolkit has their reports.
     ...(checkpoints && "agent" in checkpoints ? [nodeCannotStore(checkpoints.agent.namespace)] : []),
@@ -118,12 +119,12 @@ function checkpointAlarms(timeoutSeconds: number): readonly Alarm[] {
 const POLICY_ALARMS: readonly Alarm[] = [
   {
     alert: "CedanaPoliciesFail",
-    expr: `sum by (trigger, outcome) (increase(cedana_policy_actions_total{outcome=~"missed|backoff"}[${RANGE}])) > 0`,
+    expr: `sum by (trigger, outcome) (increase(cedana_policy_actions_total{outcome=~"missed|backoff|failed"}[${RANGE}])) > 0`,
     labels: { severity: "warning" },
     annotations: {
-      summary: "Policies do not checkpoint pods: {{ $labels.outcome }}",
+      summary: "Policies do not do what is due: {{ $labels.outcome }}",
       description:
-        "missed: a pod was due and could not start before deadlineSeconds, because of a limit. backoff: the last Checkpoints of a pod failed. status.lastFailures of the policies has pod and cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
+        "missed: a pod was due and could not start before deadlineSeconds, because of a limit. backoff: the last Checkpoints of a pod failed. failed: a run of deleteCheckpoints did not delete all that it should. The conditions and status.lastFailures of the policies have pod and cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
     },
   },
   {
@@ -147,6 +148,19 @@ const NOTIFICATIONS_FAIL: Alarm = {
     summary: "Notifications of policies do not reach the destination {{ $labels.destination }}",
     description:
       'The receiver was not reached before deadlineSeconds, rejected them, or too many wait. The log of the controller has the cause: lines "notification not delivered"',
+  },
+};
+
+const NOT_MIRRORED: Alarm = {
+  alert: "CedanaPoliciesNotMirrored",
+  expr: 'max by (state) (cedana_platform_policies{state=~"drifted|failed|invalid|removing"}) > 0',
+  for: "15m",
+  labels: { severity: "warning" },
+  annotations: {
+    summary:
+      "Cedana's platform does not execute {{ $value }} policies as they are written: {{ $labels.state }}",
+    description:
+      "drifted: a copy was changed or deleted in the platform. failed: the platform rejected it or does not respond. invalid: it cannot be expressed there. removing: a copy that is no longer needed could not be deleted. The condition Failed of the policies has the reason: kubectl get ckptpol -A; for removing the log of the controller",
   },
 };
 

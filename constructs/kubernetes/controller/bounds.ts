@@ -5,7 +5,7 @@
 import type { ApiObject } from "cdk8s";
 import type { Construct } from "constructs";
 import { RECORD, RESTORED_FROM } from "../../../api";
-import { restoreOf } from "../../../config/engines";
+import { platformOf, restoreOf } from "../../../config/engines";
 import {
   checkpointsOf,
   gateOwner,
@@ -93,6 +93,19 @@ export function controllerBounds(scope: Construct, { engine, install }: EngineIn
             },
             webhookRules(),
           ),
+        )
+      : []),
+    ...(platformOf(engine, install)
+      ? bound(
+          "config-maps-bound",
+          names.controllerConfigMaps,
+          { ...core, resources: ["configmaps"], operations: ["CREATE"], scope: "Namespaced" },
+          [
+            {
+              expression: `object.metadata.?name.orValue('') == ${text(names.platformPolicies)}`,
+              message: `the controller creates no ConfigMap but ${names.platformPolicies}`,
+            },
+          ],
         )
       : []),
   ];

@@ -1,6 +1,7 @@
 import type { V1Container, V1Deployment, V1Service, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
+import type { SecretRef } from "../../../config/engines";
 import { CONTROLLER_CREDENTIALS } from "../../../config/engines/node-agent";
 import {
   deleteArtifactsOf,
@@ -9,7 +10,7 @@ import {
   selectorLabels,
   type ResolvedInstall,
 } from "../../../config/install";
-import type { ControllerSettings } from "../../../config/programs/controller";
+import { PLATFORM_TOKEN, type ControllerSettings } from "../../../config/programs/controller";
 import { metadata, object, type Manifest } from "../object";
 import { alarmsRule } from "./alarms";
 import { dashboardConfigMap } from "./dashboard";
@@ -30,17 +31,19 @@ type Settings = Exclude<ResolvedInstall["controller"], false>;
  * Returns the Deployment of the controller.
  * @param hash of the settings; a change restarts the pods
  * @param webhookPorts ports of the controller's webhooks, by name
+ * @param platformToken token of the platform in which policies are mirrored. Undefined: they are not
  */
 export function controllerDeployment(
   install: ResolvedInstall,
   controller: Settings,
   hash: string,
   webhookPorts: Readonly<Record<string, number>>,
+  platformToken: SecretRef | undefined,
 ): Manifest<V1Deployment> {
   const names = namesOf(install);
   const component = "controller";
   const selector = selectorLabels(install, component);
-  const registry = registryCredentials(install);
+  const mounts = [registryCredentials(install), platformCredentials(platformToken)];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -79,19 +82,39 @@ export function controllerDeployment(
               labelSelector: { matchLabels: selector },
             }),
           ),
-          containers: [container(controller, webhookPorts, registry.volumeMounts)],
-          volumes: [{ name: "settings", configMap: { name: names.controllerSettings } }, ...registry.volumes],
+          containers: [
+            container(
+              controller,
+              webhookPorts,
+              mounts.flatMap(({ volumeMounts }) => volumeMounts),
+            ),
+          ],
+          volumes: [
+            { name: "settings", configMap: { name: names.controllerSettings } },
+            ...mounts.flatMap(({ volumes }) => volumes),
+          ],
         },
       },
     },
   };
 }
 
-/** Returns the mount of the Docker config.json with which artifacts are deleted, if the install has one. */
-function registryCredentials(install: ResolvedInstall): {
+interface Mounts {
   readonly volumes: V1Volume[];
   readonly volumeMounts: V1VolumeMount[];
-} {
+}
+
+/** Returns the mount of the platform's token. Without the Secret the controller runs, and reports that the token is missing. */
+function platformCredentials(token: SecretRef | undefined): Mounts {
+  if (!token) return { volumes: [], volumeMounts: [] };
+  const name = "platform-token";
+  const { directory: mountPath, file: path } = PLATFORM_TOKEN;
+  const secret = { secretName: token.name, items: [{ key: token.key, path }], optional: true };
+  return { volumes: [{ name, secret }], volumeMounts: [{ name, mountPath, readOnly: true }] };
+}
+
+/** Returns the mount of the Docker config.json with which artifacts are deleted, if the install has one. */
+function registryCredentials(install: ResolvedInstall): Mounts {
   const deletion = deleteArtifactsOf(install);
   if (!deletion || !deletion.registryCredentials) return { volumes: [], volumeMounts: [] };
   const name = "registry-credentials";

@@ -1,6 +1,6 @@
 import type { V1PolicyRule } from "@kubernetes/client-node";
 import { AUTOMATION_GROUP, CLUSTER_NAMESPACE, NODE_MEMORY_WATCH } from "../../../api";
-import { memoryReadingsOf, restoreOf } from "../../../config/engines";
+import { memoryReadingsOf, platformOf, restoreOf } from "../../../config/engines";
 import {
   agentNamespace,
   checkpointsOf,
@@ -230,6 +230,7 @@ function policies({ engine, install }: EngineInput): NamespacedGrant[] {
           },
         ]
       : []),
+    ...(platformOf(engine, install) ? [platformRecord(install)] : []),
   ];
 }
 
@@ -240,6 +241,21 @@ function notifications(install: ResolvedInstall): NamespacedGrant[] {
   const { controllerNotifySecrets: name } = namesOf(install);
   const rules = [{ apiGroups: [""], resources: ["secrets"], resourceNames, verbs: ["get"] }];
   return [{ id: "notify-secrets", name, namespaces: [install.namespace], rules }];
+}
+
+/** Ids of the copies in the platform. Kubernetes cannot limit `create` to a name: a policy does. */
+function platformRecord(install: ResolvedInstall): NamespacedGrant {
+  const { controllerPlatformPolicies: name, platformPolicies } = namesOf(install);
+  const configMaps = { apiGroups: [""], resources: ["configmaps"] };
+  return {
+    id: "platform-policies",
+    name,
+    namespaces: [install.namespace],
+    rules: [
+      { ...configMaps, verbs: ["create"] },
+      { ...configMaps, resourceNames: [platformPolicies], verbs: [...FOLLOW, "patch"] },
+    ],
+  };
 }
 
 /** Returns the permissions of the actions that `install.policies.actions` enables. */

@@ -3,6 +3,7 @@ import type { V1ConfigMap, V1ServiceAccount } from "@kubernetes/client-node";
 import type { ApiObject } from "cdk8s";
 import { Construct } from "constructs";
 import { controllerSettings, POLICY_PORT_NAME } from "../../../config/programs/controller";
+import { platformOf } from "../../../config/engines";
 import { checkpointsOf, namesOf, policiesOf, selectorLabels } from "../../../config/install";
 import { constructsOf } from "../engines";
 import { enabled, inputOf, type EngineProps } from "../input";
@@ -88,7 +89,7 @@ export class Controller extends Construct {
     this.deployment = object(
       this,
       "deployment",
-      controllerDeployment(install, controller, hash, webhookPorts),
+      controllerDeployment(install, controller, hash, webhookPorts, platformOf(engine, install)?.token),
     );
     this.disruptionBudget = disruptionBudget(this, about, {
       maxUnavailable: controller.maxUnavailable,

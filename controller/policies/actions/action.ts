@@ -26,8 +26,10 @@ export function isKept({ metadata, status }: CheckpointObject): boolean {
   return phaseOf(status) === "completed" && metadata.deletionTimestamp === undefined;
 }
 
-/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. */
+/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. It is tried again, as that one may fail. */
 export const ELSEWHERE = Symbol("elsewhere");
+/** It is never done, and the follow-up of another Checkpoint reports why. It is not tried again. */
+export const OVER = Symbol("over");
 
 /** Context of what follows a completed Checkpoint. */
 export interface FollowUpContext extends ActionContext {
@@ -72,7 +74,7 @@ export interface PodAction<S = never> extends ActionSubject {
     settings: S,
     completed: Completed,
     context: FollowUpContext,
-  ): Promise<string | typeof ELSEWHERE | undefined>;
+  ): Promise<string | typeof ELSEWHERE | typeof OVER | undefined>;
 }
 
 export interface PolicyActionContext {
@@ -89,16 +91,17 @@ export interface PolicyAction<S = never> extends ActionSubject {
   /**
    * Executes the action. One run of a policy is in progress at a time. After an error, or a change of the leader, the next one
    * has to complete it.
-   * @throws any error: it is recorded as a failure of the policy
+   * @returns why it did not do all that it should; undefined if it did
+   * @throws any error: the run was not completed
    */
-  execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<void>;
+  execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<string | undefined>;
   /** Returns what it adds to the status of the policy. @param nextMs when the policy is due next */
   status?(
     settings: S,
     policy: Policy,
     context: Pick<PolicyActionContext, "retention">,
     nextMs: number,
-  ): Pick<PolicyStatus, "retention">;
+  ): Promise<Pick<PolicyStatus, "retention">>;
 }
 
 export type Action<S = never> = PodAction<S> | PolicyAction<S>;

@@ -5,7 +5,7 @@ import type { PolicyAction } from "./action";
 export const deleteCheckpoints: PolicyAction<DeleteCheckpointsAction> = {
   of: "policy",
   execute: (settings, { policy }, { retention, signal }) => retention.run(policy, settings, signal),
-  status: (settings, policy, { retention }, nextMs) => ({
-    retention: retention.status(policy, settings, nextMs),
+  status: async (settings, policy, { retention }, nextMs) => ({
+    retention: await retention.status(policy, settings, nextMs),
   }),
 };

@@ -10,6 +10,7 @@ import { suspend } from "./suspend";
 export {
   ActionError,
   ELSEWHERE,
+  OVER,
   isKept,
   type Action,
   type ActionContext,

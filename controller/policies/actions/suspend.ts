@@ -4,7 +4,15 @@ import { phaseOf, readyOf } from "../../checkpoints/state";
 import { CHECKPOINT, type CheckpointObject } from "../../checkpoints/objects";
 import { POLICY_POD, type PodObject } from "../objects";
 import { readWorkload, reportWorkload, scale, selectorText, suspendable, type Workload } from "../workloads";
-import { ActionError, ELSEWHERE, isKept, type Action, type Completed, type FollowUpContext } from "./action";
+import {
+  ActionError,
+  ELSEWHERE,
+  isKept,
+  OVER,
+  type Action,
+  type Completed,
+  type FollowUpContext,
+} from "./action";
 import { createCheckpoint } from "./checkpoint";
 
 const NAME = "suspend";
@@ -36,12 +44,14 @@ export const suspend: Action<FirstCheckpointAction> = {
     const pods = await podsOf(workload, context);
     if (pods.length === 0) return undefined;
     const found = pods.map((one) => ({ one, made: checkpointOf(one, completed, context) }));
-    const isReporter = reporterOf(found) === completed.checkpoint.metadata.name;
+    const reporter = reporterOf(found);
+    const isReporter = reporter?.metadata.name === completed.checkpoint.metadata.name;
     try {
       const cause = await allCheckpointed(found, completed, context);
       if (cause !== undefined) return isReporter ? cause : ELSEWHERE;
     } catch (error) {
-      if (error instanceof ActionError && !isReporter) return ELSEWHERE;
+      // The reporter may still fail: then another one is.
+      if (error instanceof ActionError && !isReporter) return reporter && isKept(reporter) ? OVER : ELSEWHERE;
       throw error;
     }
     const marks = {
@@ -107,12 +117,12 @@ function checkpointOf(
   );
 }
 
-/** Returns the name of the Checkpoint whose follow-up reports for all: the first by name that is or may be completed. */
-function reporterOf(members: readonly Member[]): string | undefined {
-  const names = members.flatMap(({ made }) =>
-    made && !hasFailed(made) && made.metadata.deletionTimestamp === undefined ? [made.metadata.name] : [],
+/** Returns the Checkpoint whose follow-up reports for all: the first by name that is or may be completed. */
+function reporterOf(members: readonly Member[]): CheckpointObject | undefined {
+  const all = members.flatMap(({ made }) =>
+    made && !hasFailed(made) && made.metadata.deletionTimestamp === undefined ? [made] : [],
   );
-  return names.toSorted()[0];
+  return all.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0];
 }
 
 function hasFailed({ status }: CheckpointObject): boolean {

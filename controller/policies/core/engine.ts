@@ -7,7 +7,7 @@ import type { EngineOptions } from "./options";
 import { failureOf, type Outcome, type PolicyView } from "./outcome";
 import { Pods } from "./pods";
 import { PolicyRegistry } from "./policy-registry";
-import { PolicyRuns } from "./policy-runs";
+import { PolicyRuns, type RunEnd } from "./policy-runs";
 import { PolicyState, type KnownStatus } from "./policy-state";
 import { Slots } from "./slots";
 import type { CheckpointFact, Policy, PolicyPod, PolicyRun, Run } from "./types";
@@ -147,8 +147,8 @@ export class PolicyEngine {
   }
 
   /** Records that the run of a policy has ended. */
-  endPolicyRun(run: PolicyRun, isCompleted: boolean): void {
-    this.policyRuns.end(run, isCompleted, this.policies.get(run.policy.uid));
+  endPolicyRun(run: PolicyRun, end: RunEnd): void {
+    this.policyRuns.end(run, end, this.policies.get(run.policy.uid));
     this.changed.add(run.policy.uid);
   }
 

@@ -11,9 +11,10 @@ import type { Unwatched } from "./watches";
  * - `filtered`: the pod did not match any longer
  * - `backoff`: the pod's last Checkpoints failed
  * - `missed`: it could not start before its deadline
+ * - `failed`: the run of the policy was started, and did not do all that it should
  */
-export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed";
-export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed"];
+export type Outcome = "started" | "covered" | "filtered" | "backoff" | "missed" | "failed";
+export const OUTCOMES: readonly Outcome[] = ["started", "covered", "filtered", "backoff", "missed", "failed"];
 
 /** State of a policy for its status. */
 export interface PolicyView {
@@ -29,6 +30,8 @@ export interface PolicyView {
   readonly nextRunMs?: number;
   readonly lastRunMs?: number;
   readonly failures: readonly PolicyFailure[];
+  /** Why the last run of the policy as a whole did not do all that it should. */
+  readonly runFailure?: string;
   /** Pods for which the filters cannot be evaluated, with the reason of one. */
   readonly filterErrors?: { readonly count: number; readonly example: string };
 }

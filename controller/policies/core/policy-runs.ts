@@ -31,8 +31,22 @@ export class PolicyRuns {
   }
 
   /** Ends a run. The next leader repeats the last one, unless it was completed. @param state of the policy, if it exists */
-  end({ policy, startMs }: PolicyRun, isCompleted: boolean, state: PolicyState | undefined): void {
+  end(
+    { policy, startMs }: PolicyRun,
+    { isCompleted, failure }: RunEnd,
+    state: PolicyState | undefined,
+  ): void {
     this.running.delete(policy.uid);
-    if (state && isCompleted) state.lastRunMs = startMs;
+    if (!state) return;
+    if (isCompleted) state.lastRunMs = startMs;
+    if (isCompleted || failure !== undefined) state.runFailure = failure;
   }
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  /** Whether the next leader does not repeat it. */
+  readonly isCompleted: boolean;
+  /** Why it did not do all that it should. */
+  readonly failure?: string | undefined;
 }

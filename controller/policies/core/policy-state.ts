@@ -30,6 +30,8 @@ export interface KnownStatus {
   /** When a request to the policy was accepted last. */
   readonly firedMs?: number;
   readonly failures?: readonly PolicyFailure[];
+  /** Why the last run of the policy as a whole did not do all that it should. */
+  readonly runFailure?: string | undefined;
 }
 
 interface Bound<T> {
@@ -61,6 +63,8 @@ export class PolicyState {
   /** When a request to the policy was accepted last. */
   firedMs?: number;
   failures: readonly PolicyFailure[];
+  /** Why the last run of the policy as a whole did not do all that it should. */
+  runFailure?: string | undefined;
   /** The subjects, and until when each is done. */
   private readonly doneMs = new Map<string, number>();
   private readonly trigger?: Bound<Trigger>;
@@ -71,7 +75,7 @@ export class PolicyState {
     readonly policy: Policy,
     { triggers, filters, actions, checkpointsOf }: Tables,
     private readonly watches: Watches,
-    { lastRunMs, firedMs, failures = [] }: KnownStatus = {},
+    { lastRunMs, firedMs, failures = [], runFailure }: KnownStatus = {},
   ) {
     if (lastRunMs !== undefined) this.lastRunMs = lastRunMs;
     if (firedMs !== undefined) this.firedMs = firedMs;
@@ -80,6 +84,7 @@ export class PolicyState {
     const { trigger, filter = {}, action } = policy.spec;
     const acts = actions && entryOf(actions, action);
     this.subject = acts?.entry ?? {};
+    if (this.subject.of === "policy") this.runFailure = runFailure;
     const found = entryOf(triggers, trigger);
     this.triggerName = found?.name ?? "none";
     if (found) this.trigger = found;
@@ -109,7 +114,7 @@ export class PolicyState {
 
   /** What its status has, apart from what depends on other policies. */
   get view() {
-    const { problem, matchedPods, isWatching, lastRunMs, failures, queue, filterErrors } = this;
+    const { problem, matchedPods, isWatching, lastRunMs, failures, runFailure, queue, filterErrors } = this;
     const [example] = filterErrors.values();
     return {
       ...(problem === undefined ? {} : { problem }),
@@ -119,6 +124,7 @@ export class PolicyState {
       ...(queue.firstMs === undefined ? {} : { nextRunMs: queue.firstMs }),
       ...(lastRunMs === undefined ? {} : { lastRunMs }),
       failures,
+      ...(runFailure === undefined ? {} : { runFailure }),
       ...(example === undefined ? {} : { filterErrors: { count: filterErrors.size, example } }),
     };
   }

@@ -11,18 +11,27 @@ import { entryOf, type Policy, type PolicyPod } from "../core/types";
 import { FILTERS } from "../filters";
 import { TRIGGERS } from "../triggers";
 import { heartbeat, jitterOf } from "../triggers/heartbeat";
+import type { RetentionObjects } from "../retention";
+import { previewRetention, type RetentionPreview } from "./retention";
 
 export type { PolicyProblem } from "../core/policy-state";
 export type { Policy, PolicyPod } from "../core/types";
+export { CHECKPOINT } from "../../checkpoints/objects";
 export {
   CLUSTER_POLICY,
+  JOB,
   NAMESPACE,
   POLICY,
   POLICY_POD,
   toPolicy,
+  WORKLOADS,
+  type NamespaceObject,
   type PodObject,
   type PolicyObject,
+  type WorkloadObject,
 } from "../objects";
+export type { RetentionObjects } from "../retention";
+export type { RetentionItem, RetentionPreview } from "./retention";
 
 /** Times that a schedule shows. */
 const TIMES = 5;
@@ -57,6 +66,8 @@ export interface PodPreview {
 export interface PolicyPreview {
   /** Why the policy does nothing. */
   readonly problem?: PolicyProblem;
+  /** Set if Cedana's platform executes it. */
+  readonly executor?: "Platform";
   readonly schedule: Schedule;
   /** Field of `spec.action`. */
   readonly action: string;
@@ -64,17 +75,21 @@ export interface PolicyPreview {
   readonly worksOn?: "Checkpoints" | "suspended workloads";
   /** All pods of its scope. None if it does not work on pods. */
   readonly pods: readonly PodPreview[];
+  /** What its next run would delete. Missing without the action `deleteCheckpoints`, and for a policy that does nothing. */
+  readonly retention?: RetentionPreview;
 }
 
 /**
  * Evaluates a policy for pods.
  * @param labelsOf - returns the labels of a namespace. An error that it throws is that of the filter that reads them
+ * @param objects - what a decision about Checkpoints depends on. Default: none is made
  */
 export function previewPolicy(
   policy: Policy,
   pods: readonly PolicyPod[],
   labelsOf: (namespace: string) => Readonly<Record<string, string>>,
   nowMs: number,
+  objects?: RetentionObjects,
 ): PolicyPreview {
   const { problem } = new PolicyState(policy, { triggers: TRIGGERS, filters: FILTERS }, new Watches());
   const worksOn = WORKS_ON[entryOf(ACTIONS, policy.spec.action)?.entry.of ?? "pod"];
@@ -82,11 +97,19 @@ export function previewPolicy(
     ({ namespace }) =>
       worksOn === undefined && (policy.namespace === undefined || policy.namespace === namespace),
   );
+  const schedule = scheduleOf(policy, problem === undefined, nowMs);
+  const [next] = schedule.times ?? [];
+  const retention =
+    objects && !problem
+      ? previewRetention(policy, objects, next === undefined ? nowMs : Date.parse(next))
+      : undefined;
   return {
     ...(problem && { problem }),
+    ...(policy.spec.executor === "Platform" && { executor: policy.spec.executor }),
     ...(worksOn && { worksOn }),
-    schedule: scheduleOf(policy, problem === undefined, nowMs),
     action: Object.keys(policy.spec.action).join(),
+    ...(retention && { retention }),
+    schedule,
     pods: inScope.map((pod) => {
       const context = {
         nowMs,

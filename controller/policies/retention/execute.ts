@@ -7,7 +7,7 @@ export type Deletion = Extract<RetentionEntry, { readonly is: "delete" }>;
 /** The cluster, as the deletion of Checkpoints sees it. */
 export interface RetentionCluster {
   /** Decides by what is known now. @param deleted UIDs of Checkpoints that were deleted, and may still be known */
-  plan(deleted: ReadonlySet<string>): readonly RetentionEntry[];
+  plan(deleted: ReadonlySet<string>): Promise<readonly RetentionEntry[]>;
   /** Returns whether the policy still requests deletions. */
   isCurrent(): boolean;
   /** Waits until the next request is permitted. @throws Error if the process must not delete any longer */
@@ -39,9 +39,10 @@ export async function executeRetention(cluster: RetentionCluster): Promise<numbe
   const deleted = new Set<string>();
   let rejected = 0;
   for (;;) {
-    const due = cluster
-      .plan(deleted)
-      .filter((entry): entry is Deletion => entry.is === "delete" && !tried.has(entry.checkpoint.uid));
+    const entries = await cluster.plan(deleted);
+    const due = entries.filter(
+      (entry): entry is Deletion => entry.is === "delete" && !tried.has(entry.checkpoint.uid),
+    );
     if (due.length === 0) return deleted.size;
     for (const deletion of due.slice(0, BATCH)) {
       const { uid } = deletion.checkpoint;

@@ -3,3 +3,4 @@ export type { Deletion } from "./execute";
 export type { RetentionEntry } from "./plan";
 export { planPolicy, type RetentionObjects } from "./plan-policy";
 export { Retention, type RetentionCaches } from "./retention";
+export { retentionItem, retentionStatus } from "./status";

@@ -1,8 +1,9 @@
 import type { DeleteCheckpointsAction } from "../../../api";
+import { atOnce, each, mapped, type Steps } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
 import type { Filter, Policy } from "../core/types";
-import { toRetained, toRetaining, type RetainedCheckpoint, type RetainingPod } from "./facts";
-import { planRetention, type RetentionEntry } from "./plan";
+import { toRetained, toRetaining, type RetainedCheckpoint } from "./facts";
+import { decide, type RetentionEntry } from "./plan";
 
 /** The objects that a decision about Checkpoints depends on: all of the namespaces of the policy. */
 export interface RetentionObjects {
@@ -28,6 +29,8 @@ export interface RetainingPodObject {
   readonly isDeleted: boolean;
 }
 
+type PolicyScope = Pick<Policy, "namespace"> & { readonly spec: Pick<Policy["spec"], "filter"> };
+
 /**
  * Decides for each Checkpoint that a policy with the action `deleteCheckpoints` selects whether it is deleted or kept, and why.
  * @param filters the table that `spec.filter` refers to. One that Checkpoints do not record selects none
@@ -35,16 +38,25 @@ export interface RetainingPodObject {
  * @param deleted UIDs of Checkpoints that were deleted, and may still be in `objects`
  */
 export function planPolicy(
-  {
-    namespace,
-    spec: { filter = {} },
-  }: Pick<Policy, "namespace"> & { readonly spec: Pick<Policy["spec"], "filter"> },
+  policy: PolicyScope,
   settings: DeleteCheckpointsAction,
   filters: Readonly<Record<string, Filter>>,
   objects: RetentionObjects,
   nowMs: number,
   deleted: ReadonlySet<string> = new Set(),
 ): readonly RetentionEntry[] {
+  return atOnce(decidePolicy(policy, settings, filters, objects, nowMs, deleted));
+}
+
+/** The same in steps. `objects` must not change meanwhile. */
+export function* decidePolicy(
+  { namespace, spec: { filter = {} } }: PolicyScope,
+  settings: DeleteCheckpointsAction,
+  filters: Readonly<Record<string, Filter>>,
+  objects: RetentionObjects,
+  nowMs: number,
+  deleted: ReadonlySet<string>,
+): Steps<readonly RetentionEntry[]> {
   const { policies, createdByUsers = false } = settings;
   const { labelsOf, unknown } = objects;
   const conditions = Object.entries(filter);
@@ -52,30 +64,37 @@ export function planPolicy(
     if (namespace !== undefined && pod.namespace !== namespace) return false;
     if (policy === undefined ? !createdByUsers : policies !== undefined && !policies.includes(policy))
       return false;
-    const context = { nowMs, namespaceLabels: labelsOf(pod.namespace) };
+    const context = {
+      nowMs,
+      get namespaceLabels() {
+        return labelsOf(pod.namespace);
+      },
+    };
     return conditions.every(
       ([name, given]) =>
         (Object.hasOwn(filters, name) && filters[name]?.matchesRecorded?.(given as never, pod, context)) ??
         false,
     );
   };
-  const pods: readonly RetainingPod[] = objects.pods.map(({ pod, isDeleted, pool }) =>
-    toRetaining(pod, isDeleted, pool),
-  );
-  const named = objects.workloads.flatMap(({ metadata, restoreFrom }) =>
-    restoreFrom === undefined ? [] : [`${metadata.namespace}/${restoreFrom}`],
-  );
-  const checkpoints = objects.checkpoints
-    .filter(({ metadata }) => !deleted.has(metadata.uid))
-    .map((one) => toRetained(one));
-  return planRetention(
+  const pods = yield* mapped(objects.pods, ({ pod, isDeleted, pool }) => toRetaining(pod, isDeleted, pool));
+  const named = new Set<string>();
+  yield* each(objects.workloads, ({ metadata, restoreFrom }) => {
+    if (restoreFrom !== undefined) named.add(`${metadata.namespace}/${restoreFrom}`);
+  });
+  const jobs = objects.jobs && new Set<string>();
+  yield* each(objects.jobs ?? [], ({ metadata }) => void jobs?.add(metadata.uid));
+  const checkpoints: RetainedCheckpoint[] = [];
+  yield* each(objects.checkpoints, (one) => {
+    if (!deleted.has(one.metadata.uid)) checkpoints.push(toRetained(one));
+  });
+  return yield* decide(
     {
       limits: settings,
       checkpoints,
       isSelected,
       pods,
-      named: new Set(named),
-      ...(objects.jobs && { jobs: new Set(objects.jobs.map(({ metadata }) => metadata.uid)) }),
+      named,
+      ...(jobs && { jobs }),
       ...(unknown && { unknown }),
     },
     nowMs,

@@ -1,9 +1,12 @@
 import type { DeleteCheckpointsAction, RetentionKeepReason, RetentionLimit } from "../../../api";
+import { atOnce, each, mapped, sorted, type Steps } from "../../../kube";
 import type { RetainedCheckpoint, RetainingPod } from "./facts";
 import { protections, type ProtectionInput } from "./protection";
 import { newestFirst } from "./order";
 
 export interface RetentionInput extends ProtectionInput {
+  /** In any order. */
+  readonly checkpoints: readonly RetainedCheckpoint[];
   readonly limits: Omit<DeleteCheckpointsAction, "policies" | "createdByUsers" | "dryRun">;
   /** Whether the policy may delete the Checkpoint at all. */
   readonly isSelected: (checkpoint: RetainedCheckpoint) => boolean;
@@ -36,11 +39,21 @@ export type { RetainedCheckpoint, RetainingPod };
  * @returns the oldest Checkpoint first: they are deleted in this order
  */
 export function planRetention(input: RetentionInput, nowMs: number): readonly RetentionEntry[] {
-  const { limits, checkpoints, isSelected } = input;
-  const selected = checkpoints.filter(isSelected).toSorted(newestFirst).toReversed();
-  const protect = protections(input, nowMs);
-  const last = lastOf(selected, limits.keepLast);
-  const decided = selected.map((checkpoint): RetentionEntry => {
+  return atOnce(decide(input, nowMs));
+}
+
+/** The same in steps: a decision is about tens of thousands of Checkpoints. */
+export function* decide(input: RetentionInput, nowMs: number): Steps<readonly RetentionEntry[]> {
+  const { limits, isSelected } = input;
+  const checkpoints = yield* sorted(input.checkpoints, newestFirst);
+  const newest: RetainedCheckpoint[] = [];
+  yield* each(checkpoints, (one) => {
+    if (isSelected(one)) newest.push(one);
+  });
+  const selected = newest.toReversed();
+  const protect = yield* protections({ ...input, checkpoints }, nowMs);
+  const last = yield* lastOf(newest, limits.keepLast);
+  const decided = yield* mapped(selected, (checkpoint): RetentionEntry => {
     const protection = protect(checkpoint);
     if (protection) return { is: "keep", checkpoint, ...protection };
     if (last.has(checkpoint))
@@ -52,27 +65,27 @@ export function planRetention(input: RetentionInput, nowMs: number): readonly Re
   });
   return limits.maxTotalBytes === undefined
     ? decided
-    : withinSize(decided, limits.maxTotalBytes, (one) => protect.reliesOn(one));
+    : yield* withinSize(decided, limits.maxTotalBytes, (one) => protect.reliesOn(one));
 }
 
 function keep(checkpoint: RetainedCheckpoint, reason: RetentionKeepReason, message: string): RetentionEntry {
   return { is: "keep", checkpoint, reason, message };
 }
 
-/** Returns the last `count` completed Checkpoints of each lineage. @param selected oldest first */
-function lastOf(
+/** Returns the last `count` completed Checkpoints of each lineage. @param selected newest first */
+function* lastOf(
   selected: readonly RetainedCheckpoint[],
   count: number | undefined,
-): ReadonlySet<RetainedCheckpoint> {
+): Steps<ReadonlySet<RetainedCheckpoint>> {
   const last = new Set<RetainedCheckpoint>();
   if (count === undefined) return last;
   const counts = new Map<string, number>();
-  for (const one of selected.toReversed()) {
-    if (one.state !== "completed" || one.isDeleted) continue;
+  yield* each(selected, (one) => {
+    if (one.state !== "completed" || one.isDeleted) return;
     const number = (counts.get(one.lineage) ?? 0) + 1;
     counts.set(one.lineage, number);
     if (number <= count) last.add(one);
-  }
+  });
   return last;
 }
 
@@ -94,16 +107,17 @@ function exceededBy(
 }
 
 /** Deletes the oldest Checkpoints that nothing else keeps until the rest is small enough. @param entries oldest first */
-function withinSize(
+function* withinSize(
   entries: readonly RetentionEntry[],
   maxBytes: number,
   reliesOn: (checkpoint: RetainedCheckpoint) => readonly RetainedCheckpoint[],
-): readonly RetentionEntry[] {
+): Steps<readonly RetentionEntry[]> {
   const sizeOf = ({ is, checkpoint: { sizeBytes = 0, isDeleted } }: RetentionEntry) =>
     is === "delete" || isDeleted ? 0 : sizeBytes;
-  const total = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  let total = 0;
+  yield* each(entries, (entry) => void (total += sizeOf(entry)));
   let left = total;
-  return entries.map((entry): RetentionEntry => {
+  return yield* mapped(entries, (entry): RetentionEntry => {
     const size = sizeOf(entry);
     if (left <= maxBytes || size === 0 || entry.is === "delete" || entry.reason !== "WithinLimits")
       return entry;

@@ -1,5 +1,5 @@
 import type { RetentionKeepReason } from "../../../api";
-import { newestFirst } from "./order";
+import { each, type Steps } from "../../../kube";
 import type { RetainedCheckpoint, RetainingPod } from "./facts";
 
 /** How long after the start of a pod other pods of its workload may still be created, to be restored. */
@@ -13,7 +13,7 @@ const FAILURES = 10;
 
 /** What protects Checkpoints. */
 export interface ProtectionInput {
-  /** All Checkpoints of the namespaces, also those that the policy does not select: any may be the last good one. */
+  /** All Checkpoints of the namespaces, newest first, also those that the policy does not select: any may be the last good one. */
   readonly checkpoints: readonly RetainedCheckpoint[];
   readonly pods: readonly RetainingPod[];
   /** `namespace/name` of the Checkpoints that pod templates name. */
@@ -47,11 +47,11 @@ export function isGood({ state, isDeleted, restore }: RetainedCheckpoint): boole
 }
 
 /** Evaluates what protects Checkpoints. The first rule that holds is the reason. */
-export function protections(input: ProtectionInput, nowMs: number): Protect {
+export function* protections(input: ProtectionInput, nowMs: number): Steps<Protect> {
   const { named, jobs, unknown = () => undefined } = input;
-  const roles = rolesOf(input, nowMs);
-  const users = usersOf(input.pods);
-  const recent = failuresInARow(input);
+  const roles = yield* rolesOf(input, nowMs);
+  const users = yield* usersOf(input.pods);
+  const recent = yield* failuresInARow(input);
   /** A Job that was deleted is never restored: one of the same name is another workload. */
   const isObsolete = ({ jobUID, endedMs = nowMs }: RetainedCheckpoint) =>
     jobUID !== undefined && jobs !== undefined && !jobs.has(jobUID) && nowMs - endedMs > SETTLE_MS;
@@ -110,25 +110,30 @@ function useOf(
 }
 
 /** Returns the pods by the UID of the Checkpoint that they are restored from: a container may be restored again until the pod ends. */
-function usersOf(pods: readonly RetainingPod[]): ReadonlyMap<string, string> {
-  return new Map(
-    pods.flatMap(({ restoredFrom, hasEnded, name }) =>
-      restoredFrom === undefined || hasEnded ? [] : [[restoredFrom, name] as const],
-    ),
-  );
+function* usersOf(pods: readonly RetainingPod[]): Steps<ReadonlyMap<string, string>> {
+  const users = new Map<string, string>();
+  yield* each(pods, ({ restoredFrom, hasEnded, name }) => {
+    if (restoredFrom !== undefined && !hasEnded) users.set(restoredFrom, name);
+  });
+  return users;
 }
 
 /** Returns the failed Checkpoints that count for the backoff of a pod that exists. */
-function failuresInARow({ checkpoints, pods }: ProtectionInput): ReadonlySet<RetainedCheckpoint> {
-  const exists = new Set(pods.map(({ uid }) => uid));
+function* failuresInARow({ checkpoints, pods }: ProtectionInput): Steps<ReadonlySet<RetainedCheckpoint>> {
+  const exists = new Set<string>();
+  yield* each(pods, ({ uid }) => void exists.add(uid));
+  const counts = new Map<string, number>();
   const found = new Set<RetainedCheckpoint>();
-  for (const ofPod of groups(checkpoints, ({ source }) =>
-    exists.has(source) ? source : undefined,
-  ).values()) {
-    const completed = ofPod.findIndex(({ state }) => state === "completed");
-    const since = completed === -1 ? ofPod : ofPod.slice(0, completed);
-    for (const one of since.filter(({ state }) => state === "failed").slice(0, FAILURES)) found.add(one);
-  }
+  yield* each(checkpoints, (one) => {
+    const { source, state } = one;
+    const count = counts.get(source) ?? 0;
+    if (!exists.has(source) || count === FAILURES) return;
+    // A completed one ends the row.
+    if (state === "completed") counts.set(source, FAILURES);
+    if (state !== "failed") return;
+    found.add(one);
+    counts.set(source, count + 1);
+  });
   return found;
 }
 
@@ -138,38 +143,37 @@ interface Roles {
 }
 
 /** Finds the Checkpoints that their workload must not lose. */
-function rolesOf({ checkpoints, pods }: ProtectionInput, nowMs: number): Roles {
+function* rolesOf({ checkpoints, pods }: ProtectionInput, nowMs: number): Steps<Roles> {
   const roles = new Map<RetainedCheckpoint, keyof typeof ROLES>();
   const newestOf = new Map<string, RetainedCheckpoint>();
   const lastGood = new Map<string, RetainedCheckpoint>();
   const lastProven = new Map<string, RetainedCheckpoint>();
   const lastOfSource = new Map<string, RetainedCheckpoint>();
-  const places = placesOf(pods, nowMs);
-  const completed = ({ state, isDeleted, lineage }: RetainedCheckpoint) =>
-    state === "completed" && !isDeleted ? lineage : undefined;
-  for (const [lineage, members] of groups(checkpoints, completed)) {
-    const proven = members.find(isProven);
-    if (proven) {
-      lastProven.set(lineage, proven);
-      roles.set(proven, "LastProven");
+  /** Number of pods with a good Checkpoint, by lineage. */
+  const sources = new Map<string, number>();
+  const places = yield* placesOf(pods, nowMs);
+  yield* each(checkpoints, (one) => {
+    const { state, isDeleted, lineage } = one;
+    if (state !== "completed" || isDeleted) return;
+    if (isProven(one) && !lastProven.has(lineage)) {
+      lastProven.set(lineage, one);
+      roles.set(one, "LastProven");
     }
-    const [newest] = members;
     // The restore of the newest one may have failed for another reason than the checkpoint.
-    if (newest) {
-      newestOf.set(lineage, newest);
-      roles.set(newest, "LastGood");
+    if (!newestOf.has(lineage)) {
+      newestOf.set(lineage, one);
+      roles.set(one, "LastGood");
     }
-    const good = members.filter(isGood);
-    const [last] = good;
-    if (last) lastGood.set(lineage, last);
+    if (!isGood(one)) return;
+    if (!lastGood.has(lineage)) lastGood.set(lineage, one);
     // `latest` restores the newest one of each pod.
-    const sources = [...groups(good, ({ source }) => source)].flatMap(([source, [first]]) => {
-      if (first) lastOfSource.set(`${lineage} ${source}`, first);
-      return first ? [first] : [];
-    });
-    const count = newest?.isPool ? places(lineage) : 1;
-    for (const one of sources.toSorted(newestFirst).slice(0, count)) roles.set(one, "LastGood");
-  }
+    const source = `${lineage} ${one.source}`;
+    if (lastOfSource.has(source)) return;
+    lastOfSource.set(source, one);
+    const number = (sources.get(lineage) ?? 0) + 1;
+    sources.set(lineage, number);
+    if (number <= (newestOf.get(lineage)?.isPool ? places(lineage) : 1)) roles.set(one, "LastGood");
+  });
   return {
     get: (one) => roles.get(one),
     reliesOn: (one) => {
@@ -190,33 +194,16 @@ function rolesOf({ checkpoints, pods }: ProtectionInput, nowMs: number): Roles {
  * Returns the number of pods of a pool that may be restored at once: those that exist. While it has none, or one that is young or
  * being deleted, all pods that it had may be restored: it is scaled down or replaced, was scaled to zero, or lost its nodes.
  */
-function placesOf(pods: readonly RetainingPod[], nowMs: number): (pool: string) => number {
+function* placesOf(pods: readonly RetainingPod[], nowMs: number): Steps<(pool: string) => number> {
   const counts = new Map<string, { count: number; youngestMs: number }>();
-  for (const { pool, hasEnded, isDeleted, createdMs } of pods) {
-    if (pool === undefined || (hasEnded && !isDeleted)) continue;
+  yield* each(pods, ({ pool, hasEnded, isDeleted, createdMs }) => {
+    if (pool === undefined || (hasEnded && !isDeleted)) return;
     const known = counts.get(pool) ?? { count: 0, youngestMs: 0 };
     const sinceMs = isDeleted ? Number.POSITIVE_INFINITY : createdMs;
     counts.set(pool, { count: known.count + 1, youngestMs: Math.max(known.youngestMs, sinceMs) });
-  }
+  });
   return (pool) => {
     const { count, youngestMs } = counts.get(pool) ?? { count: 0, youngestMs: 0 };
     return count === 0 || nowMs - youngestMs < SETTLE_MS ? Number.POSITIVE_INFINITY : count;
   };
-}
-
-/** Groups Checkpoints by a key, each group newest first. Those without a key are left out. */
-function groups(
-  checkpoints: readonly RetainedCheckpoint[],
-  keyOf: (checkpoint: RetainedCheckpoint) => string | undefined,
-): ReadonlyMap<string, readonly RetainedCheckpoint[]> {
-  const found = new Map<string, RetainedCheckpoint[]>();
-  for (const one of checkpoints) {
-    const key = keyOf(one);
-    if (key === undefined) continue;
-    const group = found.get(key);
-    if (group) group.push(one);
-    else found.set(key, [one]);
-  }
-  for (const group of found.values()) group.sort(newestFirst);
-  return found;
 }

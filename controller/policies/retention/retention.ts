@@ -10,6 +10,7 @@ import {
   isFinal,
   NotLeaderError,
   sleep,
+  Turn,
   type CachedObjects,
   type Client,
   type Index,
@@ -21,7 +22,7 @@ import type { NamespaceObject, PodObject, WorkloadObject } from "../objects";
 import { executeRetention, type Deletion } from "./execute";
 import { toRetained } from "./facts";
 import type { RetentionEntry } from "./plan";
-import { planPolicy } from "./plan-policy";
+import { decidePolicy, type RetentionObjects } from "./plan-policy";
 import { retentionStatus } from "./status";
 
 /** Shortest time between two deletions of all policies, ms: 10 a second. */
@@ -47,7 +48,7 @@ export interface RetentionOptions {
   readonly deleted: (policy: Policy, deletion: Deletion) => void;
   /** Called with a deletion that the API server rejects. */
   readonly failed: (policy: Policy, deletion: Deletion, error: Error) => void;
-  /** Called at the end of a run, with the number of deleted Checkpoints by the limit that they exceeded. */
+  /** Called at the end of a run, also of one that failed, with the number of deleted Checkpoints by the limit that they exceeded. */
   readonly ended: (policy: Policy, deleted: ReadonlyMap<RetentionLimit, number>) => void;
 }
 
@@ -61,6 +62,8 @@ export class Retention {
   private readonly kept = new Map<string, NonNullable<RetentionStatus["kept"]>>();
   /** When the next deletion may start, by the monotonic clock. */
   private nextMs = 0;
+  /** Settles once the decisions in progress have ended. */
+  private deciding: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: RetentionOptions) {
     const { checkpoints, pods } = options.caches;
@@ -68,29 +71,48 @@ export class Retention {
     this.podsIn = pods.index(({ pod }) => [pod.namespace]);
   }
 
-  /** Returns what the policy deletes and keeps at a time. @param deleted UIDs that count as deleted */
-  plan(
+  /**
+   * Returns what the policy deletes and keeps at a time, by what is known when the decision begins.
+   * @param deleted UIDs that count as deleted
+   */
+  async plan(
     policy: Policy,
     settings: DeleteCheckpointsAction,
     nowMs: number,
-    deleted?: ReadonlySet<string>,
-  ): readonly RetentionEntry[] {
-    const { caches, filters } = this.options;
-    const { namespace } = policy;
-    const objects = {
-      checkpoints: namespace === undefined ? caches.checkpoints.list() : this.checkpointsIn(namespace),
+    deleted: ReadonlySet<string> = new Set(),
+  ): Promise<readonly RetentionEntry[]> {
+    // One decision at a time: the steps of several would be in the same turns.
+    const before = this.deciding;
+    const decided = before.then(() =>
+      new Turn(1).do(
+        decidePolicy(policy, settings, this.options.filters, this.objects(policy), nowMs, deleted),
+      ),
+    );
+    this.deciding = decided.catch(() => undefined);
+    return decided;
+  }
+
+  /** Returns what is known now. It does not change while a decision is in progress. */
+  private objects({ namespace }: Policy): RetentionObjects {
+    const { caches } = this.options;
+    const checkpoints = namespace === undefined ? caches.checkpoints.list() : this.checkpointsIn(namespace);
+    const namespaces = [...new Set(checkpoints.map(({ metadata }) => metadata.namespace))];
+    const labels = new Map(namespaces.map((name) => [name, caches.namespaces.get(name)?.labels]));
+    const unknown = new Map(namespaces.map((name) => [name, this.unknown(name)]));
+    return {
+      checkpoints,
       pods: namespace === undefined ? caches.pods.list() : this.podsIn(namespace),
       workloads: caches.workloads.flatMap((kind) => kind.list()),
       jobs: caches.jobs.list(),
-      labelsOf: (name: string) => caches.namespaces.get(name)?.labels ?? {},
-      unknown: (name: string) => this.unknown(name),
+      labelsOf: (name) => labels.get(name) ?? {},
+      unknown: (name) => unknown.get(name),
     };
-    return planPolicy(policy, settings, filters, objects, nowMs, deleted);
   }
 
   /** Returns the status of a policy, as of its next run. */
-  status(policy: Policy, settings: DeleteCheckpointsAction, nextMs: number): RetentionStatus {
-    const status = retentionStatus(this.plan(policy, settings, nextMs), this.lastDeleted.get(policy.uid));
+  async status(policy: Policy, settings: DeleteCheckpointsAction, nextMs: number): Promise<RetentionStatus> {
+    const entries = await this.plan(policy, settings, nextMs);
+    const status = retentionStatus(entries, this.lastDeleted.get(policy.uid));
     this.kept.set(policy.uid, status.kept ?? []);
     return status;
   }
@@ -112,13 +134,19 @@ export class Retention {
   /**
    * Deletes the Checkpoints that exceed a limit of the policy, at most 10 a second for all policies together. It ends once the
    * policy is changed, suspended or deleted.
+   * @returns how many deletions were rejected, and why; undefined if none was
    * @throws Error if the API server does not respond; NotLeaderError if another process leads, or after the signal
    */
-  async run(policy: Policy, settings: DeleteCheckpointsAction, signal: AbortSignal): Promise<void> {
-    if (settings.dryRun) return;
+  async run(
+    policy: Policy,
+    settings: DeleteCheckpointsAction,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (settings.dryRun) return undefined;
     const { client, isCurrent, deleted, failed, ended } = this.options;
     const counts = new Map<RetentionLimit, number>();
-    const count = await executeRetention({
+    let [rejections, last] = [0, ""];
+    const work = executeRetention({
       plan: (gone) => this.plan(policy, settings, Date.now(), gone),
       isCurrent: () => isCurrent(policy),
       pause: () => this.pause(signal),
@@ -147,11 +175,17 @@ export class Retention {
       rejected: (deletion, error) => {
         if (!isFinal(error)) return false;
         failed(policy, deletion, error);
+        [rejections, last] = [rejections + 1, `Checkpoint ${deletion.checkpoint.key}: ${error.message}`];
         return true;
       },
     });
-    if (isCurrent(policy)) this.lastDeleted.set(policy.uid, count);
-    ended(policy, counts);
+    try {
+      const count = await work;
+      if (isCurrent(policy)) this.lastDeleted.set(policy.uid, count);
+    } finally {
+      ended(policy, counts);
+    }
+    return rejections === 0 ? undefined : `${rejections} deletions were rejected, the last one of ${last}`;
   }
 
   private async pause(signal: AbortSignal): Promise<void> {

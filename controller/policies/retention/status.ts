@@ -20,15 +20,16 @@ export function retentionStatus(
     selected: entries.length,
     totalBytes: entries.reduce((sum, { checkpoint: { sizeBytes = 0 } }) => sum + sizeBytes, 0),
     toDelete: next.length,
-    ...(next.length === 0 ? {} : { next: next.slice(0, MAX_NEXT).map(itemOf) }),
+    ...(next.length === 0 ? {} : { next: next.slice(0, MAX_NEXT).map(retentionItem) }),
     ...(kept.length === 0 ? {} : { kept }),
     ...(deleted === undefined ? {} : { deleted }),
   };
 }
 
-function itemOf({ checkpoint: { key }, reason, message }: RetentionEntry & { readonly is: "delete" }) {
+/** Returns a Checkpoint with what is decided about it, as the status has it. */
+export function retentionItem<T extends RetentionEntry>({ checkpoint: { key }, reason, message }: T) {
   const [namespace = "", name = ""] = key.split("/");
-  return { namespace, name, reason, message: message.slice(0, MAX_MESSAGE) };
+  return { namespace, name, reason: reason as T["reason"], message: message.slice(0, MAX_MESSAGE) };
 }
 
 /** Counts the Checkpoints that are kept, by reason. */

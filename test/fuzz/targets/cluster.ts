@@ -1,14 +1,13 @@
 /** Readers of what kubelets, container runtimes, agents and Cedana's manager write: texts in statuses, and responses. */
 import * as fc from "fast-check";
 import { RECORD, RESTORED_FROM } from "../../../api";
-import { UnexpectedResponseError } from "../../../clients/cedana/manager/errors";
 import { checkpointIdIn, imageRefIn } from "../../../clients/cedana/manager/responses";
+import { UnexpectedResponseError } from "../../../clients/cedana/response";
 import { CHECKS, CHECKS_CONDITION, HEALTH_CONDITION } from "../../../config/programs/agent";
 import { checkSourcePod } from "../../../controller/checkpoints/objects";
 import { projectPod } from "../../../controller/readiness/rules/objects";
 import { RESTORED_POD } from "../../../controller/restore/pods";
-import type { Json } from "../../../http";
-import { retryAfterMs } from "../../../kube/client/errors";
+import { retryAfterMs, type Json } from "../../../http";
 import { isOlder } from "../../../kube/client/objects";
 import { jsonTexts, mutatedText, mutatedTexts, pumped } from "../generate";
 import { attempt, must, target } from "../target";

@@ -53,7 +53,11 @@ export class PoliciesInstall {
     [this.system, this.team, this.node] = [`${name}-system`, `${name}-team`, `${name}-node`];
   }
 
-  async start(policies: NonNullable<Exclude<InstallSpec["policies"], false>> = {}): Promise<void> {
+  /** @param platform test double of the platform, and file with its token. Default: the settings of the install */
+  async start(
+    policies: NonNullable<Exclude<InstallSpec["policies"], false>> = {},
+    platform?: { readonly url: string; readonly tokenFile: string },
+  ): Promise<void> {
     const { api, name, system, team } = this;
     this.manager = await ManagerServer.start();
     const image = { repository: "registry.example.com/controller", tag: "0.1.0" };
@@ -81,7 +85,14 @@ export class PoliciesInstall {
     for (const object of [namespace(team), node, ...this.objects]) await apply(api, object);
     for (const path of [`${GROUP}/namespaces/${team}/checkpoints`, this.policies])
       await eventually(30, `${path} is served`, async () => (await api.request("GET", path)).status === 200);
-    const settings = settingsIn(all, `${name}-controller-settings`, this.manager.url);
+    const derived = settingsIn(all, `${name}-controller-settings`, this.manager.url);
+    const settings =
+      platform && derived.policies && derived.policies.platform
+        ? {
+            ...derived,
+            policies: { ...derived.policies, platform: { ...derived.policies.platform, ...platform } },
+          }
+        : derived;
     const kubeconfig = await kubeconfigOf(api, {
       namespace: system,
       account: `${name}-controller`,

@@ -10,7 +10,7 @@ import { createLogger, EXIT, Metrics } from "../../../kube";
 import { grafanaDashboard } from "../../../render";
 import { FakeApi } from "../../../testbed/fake-api";
 import { ROOT } from "../../support/sources";
-import { CONTROLLER, CRIU, synthCriu } from "../constructs/kubernetes/support";
+import { CONTROLLER, CRIU, synth, synthCriu } from "../constructs/kubernetes/support";
 
 /** Metrics of the API server, which the alarms use too. */
 const FOREIGN = ["apiserver_admission_webhook_fail_open_count"];
@@ -36,6 +36,18 @@ const POLICIES = {
     destinations: [{ name: "ops", url: "https://hooks.example.com", secret: { name: "keys", key: "ops" } }],
   },
 };
+
+const PLATFORM = {
+  url: "https://example.com",
+  clusterId: "0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10",
+  root: "/run/runc",
+  tokenFile: "/nowhere/token",
+  namespace: "cedana-system",
+  record: "cedana-platform-policies",
+  heartbeatUnit: "minutes",
+  drift: "report",
+  compareSeconds: 60,
+} as const;
 
 let text: string;
 let names: readonly string[];
@@ -63,7 +75,12 @@ beforeAll(async () => {
   const free = {
     ...settings,
     restore: { ...settings.restore, port: 0 },
-    policies: { ...settings.policies, webhook: { ...settings.policies.webhook, port: 0 } },
+    policies: {
+      ...settings.policies,
+      webhook: { ...settings.policies.webhook, port: 0 },
+      // Of the engine cedana, which serves no webhook.
+      platform: PLATFORM,
+    },
   };
   const ended = runController(free, new FakeApi(), options);
   await leading;
@@ -108,18 +125,20 @@ interface Rule {
   readonly expr: string;
 }
 
-/** Returns the rules of an install with all functions. */
+/** Returns the rules of installs that have all functions together, each once. */
 function rules(): readonly Rule[] {
-  const { controller } = CONTROLLER;
-  const metrics = { prometheusRule: true };
-  const objects = synthCriu({
-    controller: { ...(controller as object), metrics } as never,
-    policies: POLICIES,
-  });
-  const rule = objects.find(({ kind }) => kind === "PrometheusRule") as unknown as {
-    spec: { groups: { rules: Rule[] }[] };
-  };
-  return rule.spec.groups.flatMap((group) => group.rules);
+  const controller = { ...(CONTROLLER.controller as object), metrics: { prometheusRule: true } } as never;
+  const all = [
+    ...synthCriu({ controller, policies: POLICIES }),
+    ...synth({ controller, policies: { platform: { heartbeatUnit: "minutes" } } }),
+  ].flatMap((one) =>
+    one.kind === "PrometheusRule"
+      ? (one as unknown as { spec: { groups: { rules: Rule[] }[] } }).spec.groups.flatMap(
+          (group) => group.rules,
+        )
+      : [],
+  );
+  return [...new Map(all.map((rule) => [rule.alert, rule])).values()];
 }
 
 interface Matcher {
@@ -154,6 +173,7 @@ test("the alarms use metrics and values of labels that exist from the start", ()
     "CedanaNotificationsFail",
     "CedanaRestoresLost",
     "CedanaNodeCannotStore",
+    "CedanaPoliciesNotMirrored",
   ]);
   const uses = all.map(({ expr }) => selected(expr));
   const used = uses.flatMap(({ metrics }) => metrics);

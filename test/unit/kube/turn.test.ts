@@ -2,15 +2,20 @@
 import { runWorkers, WorkQueue } from "../../../kube/controller/queue";
 import { StoreWriter } from "../../../kube/cache/store";
 import {
+  atOnce,
   Cache,
   controller,
+  each,
   metadataOf,
   Metrics,
+  sorted,
   Store,
+  Turn,
   type Kind,
   type KubernetesObject,
 } from "../../../kube";
 import { FakeApi } from "../../../testbed/fake-api";
+import { Random, SEED } from "../../../testbed/random";
 import { logInto } from "../../support/controller-runtime";
 
 /** Counts steps between turns of the event loop. @returns the largest number so far */
@@ -106,3 +111,42 @@ test("objects that exist when a controller starts are enqueued in turns", async 
   expect(seen.size).toBe(count);
   expect(turns.end()).toBeLessThanOrEqual(501);
 }, 60_000);
+
+test("divided work is the same at once and in turns, and other events are handled between its steps", async () => {
+  const items = Array.from({ length: 10_000 }, (_, index) => index);
+  const turns = counter();
+  function* sum() {
+    let total = 0;
+    yield* each(items, (item) => {
+      turns.step();
+      total += item;
+    });
+    return total;
+  }
+  const inTurns = await new Turn(1).do(sum());
+  expect(turns.end()).toBeLessThanOrEqual(500);
+  expect([inTurns, atOnce(sum())]).toEqual([49_995_000, 49_995_000]);
+});
+
+test.each([0, 1, 499, 500, 501, 1000, 1001, 7777])("sorts %d items as toSorted, also equal ones", (count) => {
+  const random = new Random(SEED);
+  const items = Array.from({ length: count }, (_, index) => ({
+    key: Math.floor(random.between(0, 20)),
+    index,
+  }));
+  const compare = (a: { readonly key: number }, b: { readonly key: number }) => a.key - b.key;
+  expect(atOnce(sorted(items, compare))).toEqual(items.toSorted(compare));
+});
+
+test("sorts in steps of a bounded number of comparisons", async () => {
+  const items = Array.from({ length: 20_000 }, (_, index) => (index * 7919) % 20_000);
+  const turns = counter();
+  await new Turn(1).do(
+    sorted(items, (a, b) => {
+      turns.step();
+      return a - b;
+    }),
+  );
+  // Of 500 items: 500 * log2(500).
+  expect(turns.end()).toBeLessThanOrEqual(5000);
+});

@@ -1,4 +1,5 @@
 import { daemonPort, type ResolvedCedanaEngine } from "../../../../config/engines/cedana";
+import { platformOf } from "../../../../config/engines";
 import { agentNamespace, checkpointsOf } from "../../../../config/install";
 import { API_PORTS, DNS, fromNamespaces, podsOf, tcp } from "../../network-policy/rules";
 import type { EngineInput, EnginePolicies, PolicySettings } from "../engine";
@@ -45,7 +46,10 @@ export function networkPolicies(
       { component: "health-check", namespace: agentNamespace(install) },
       ...(dynamoWatcher ? [{ component: "dynamo-watcher", namespace, egress } as const] : []),
     ],
-    controllerEgress: hasCheckpoints ? [{ to: [podsOf(install, "manager")], ports: rest }] : [],
+    controllerEgress: [
+      ...(hasCheckpoints ? [{ to: [podsOf(install, "manager")], ports: rest }] : []),
+      ...(platformOf(engine, install) ? [{ ports: [tcp(platformPort(engine.url))] }] : []),
+    ],
   };
 }
 

@@ -156,6 +156,20 @@ test.each<[string, object, object, string, string[]]>([
     ],
   ],
   [
+    "failing",
+    { action: { deleteCheckpoints: { keepLast: 1 } }, filter: { owners: [{ kind: "None" }] } },
+    {
+      conditions: [
+        { type: "Failed", status: "True", reason: "RunFailed", message: "the last run failed" },
+        { ...READY, status: "False", reason: "RunFailed", message: "the last run failed" },
+      ],
+    },
+    "team-a/nightly works on Checkpoints, and the last action failed\n  condition  Ready=False (RunFailed): the last run failed\n",
+    [
+      "kubectl --context prod get events -n team-a --field-selector involvedObject.kind=CheckpointPolicy,involvedObject.name=nightly",
+    ],
+  ],
+  [
     "waiting",
     {},
     { waiting: 4 },
@@ -194,6 +208,43 @@ describe("a policy that notifies", () => {
     expect(policyReportText(report)).toContain("has notifications that are not delivered yet");
     expect(report.next).toEqual([expect.stringContaining("get events -n team-a")]);
   });
+});
+
+const MIRRORED_CONDITION = {
+  ...READY,
+  reason: "Mirrored",
+  message: "Cedana's platform executes it as policy p-1",
+};
+
+test("explains a policy that Cedana's platform executes", async () => {
+  policy(
+    { executor: "Platform", filter: undefined },
+    { conditions: [MIRRORED_CONDITION], platform: { id: "p-1", state: "active", pods: 2 } },
+  );
+  pod("web-0", "web");
+  const report = await explain("team-a");
+  expect(report).toMatchObject({ verdict: "mirrored", executor: "Platform", next: [] });
+  expect(policyReportText(report)).toBe(`CheckpointPolicy team-a/nightly is executed by Cedana's platform
+  condition  Ready=True (Mirrored): Cedana's platform executes it as policy p-1
+  due        when the platform decides
+  copy       p-1, active, 2 pods
+`);
+});
+
+test("explains the drift of a copy", async () => {
+  const failed = {
+    ...MIRRORED_CONDITION,
+    type: "Failed",
+    reason: "Drifted",
+    message: "input is 5 instead of 15",
+  };
+  policy({ executor: "Platform", filter: undefined }, { conditions: [failed], platform: { id: "p-1" } });
+  const report = await explain("team-a");
+  expect(report.verdict).toBe("notMirrored");
+  expect(policyReportText(report)).toContain(
+    "is not executed by Cedana's platform as it is written\n  condition  Failed=True (Drifted): input is 5 instead of 15",
+  );
+  expect(report.next).toEqual(["kubectl --context prod edit checkpointpolicy -n team-a nightly"]);
 });
 
 test("a policy whose last run is later than its last failure works again", async () => {

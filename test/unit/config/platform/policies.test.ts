@@ -11,7 +11,7 @@ import {
 import { rulesOf, satisfies } from "../../../../config/cel";
 import { ACTION_NAMES, checkPolicy } from "../../../../config/install";
 import { DOCUMENTED_POLICIES } from "../../../support/docs-policies";
-import { ACCEPTED, interval, REJECTED } from "../../../support/policy-cases";
+import { ACCEPTED, interval, MIRRORED, REJECTED } from "../../../support/policy-cases";
 import { readPlatform } from "../../../../config/platform/file";
 import { formatLocated } from "../../../../config/platform/file/read";
 
@@ -29,9 +29,12 @@ const policy = (trigger: string, more = "") => `
         trigger: ${trigger}
         action: { checkpoint: {} }${more}`;
 
-function report(policies: string, more = ""): readonly string[] {
+const CRIU =
+  'engine: { kind: criu, image: { repository: r.example.com/agent, tag: "1" }, repository: r.example.com/checkpoints }';
+
+function report(policies: string, more = "", engine = CRIU): readonly string[] {
   const text = `version: 1
-engine: { kind: criu, image: { repository: r.example.com/agent, tag: "1" }, repository: r.example.com/checkpoints }
+${engine}
 install:
   controller: { image: { repository: r.example.com/controller, tag: "1" } }
   checkpoints: { namespaces: [team-a] }
@@ -146,6 +149,45 @@ const inFile = (spec: object) =>
 
 test.each(ACCEPTED)("validate accepts what the API server accepts: %s", (_, spec) => {
   expect(inFile(spec)).toEqual([]);
+});
+
+const CEDANA =
+  "engine: { kind: cedana, clusterId: 0b8f5b0e-6d0c-4b52-9f3e-3f3c8e1f7a10, url: https://example.com }";
+
+describe("policies for the platform", () => {
+  const inInstall = (spec: object, more: string, engine = CEDANA) =>
+    report(
+      `${more}
+    checkpointPolicies:
+      - ${JSON.stringify({ name: "p", namespace: "team-a", trigger: interval, action: { checkpoint: {} }, ...spec })}`,
+      "",
+      engine,
+    );
+  const on = "\n    platform: { heartbeatUnit: minutes }";
+
+  test.each(MIRRORED)("validate accepts what the API server accepts: %s", (_, spec) => {
+    expect(inInstall(spec, on)).toEqual([]);
+  });
+
+  test("rejects one in an install that mirrors none", () => {
+    expect(inInstall({ executor: "Platform" }, "")).toEqual([
+      expect.stringContaining(
+        "checkpointPolicies[0].executor  has no effect: the install mirrors no policies, and nothing would execute this one; given: Platform; set install.policies.platform",
+      ),
+    ]);
+  });
+
+  test("rejects the mirror with an engine that has no platform", () => {
+    expect(inInstall({}, on, CRIU)).toEqual([
+      expect.stringContaining("install.policies.platform  is not supported: the engine criu has no platform"),
+    ]);
+  });
+
+  test("asks for the unit of heartbeats, which the API does not document", () => {
+    expect(inInstall({}, "\n    platform: {}")).toEqual([
+      expect.stringContaining("install.policies.platform.heartbeatUnit  is required"),
+    ]);
+  });
 });
 
 test.each(REJECTED)("validate rejects what the API server rejects: %s", (_, spec, text) => {

@@ -1,14 +1,10 @@
 /** The sweep: artifacts that no Checkpoint names, and Checkpoints without an artifact. */
-import { markMissing } from "../../../../controller/artifacts/missing";
-import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
+import type { OrphansOptions } from "../../../../controller/artifacts/orphans";
 import { releaseOthers } from "../../../../controller/artifacts/sweep";
-import { SweepReport } from "../../../../controller/artifacts/sweep-report";
-import { ClusterIdentity } from "../../../../controller/cluster";
 import type { FakeRegistryOptions } from "../../../support/registry";
 import { CHECKPOINTS, counted, NODE_RESTORES, uidOf, World, type Process } from "./support";
+import { DAY_MS, NOW, sweepOf as sweepIn } from "./sweep-support";
 
-const DAY_MS = 86_400_000;
-const NOW = Date.parse("2026-11-28T03:00:00Z");
 const signal = new AbortController().signal;
 let world: World;
 const starting = async (options: FakeRegistryOptions = {}) => (world = await new World(options).start());
@@ -21,37 +17,7 @@ afterEach(async () => {
   jest.restoreAllMocks();
 });
 
-function sweepOf(process: Process, options: Partial<OrphansOptions> = {}) {
-  const { client, events, log, metrics } = process.runtime;
-  const report = new SweepReport(events, log, metrics);
-  const limits = { reads: 100, pauseMs: 0 };
-  const common = { registry: process.registry, checkpoints: process.checkpoints, report, limits };
-  const repositories = world.repositories;
-  const orphans = new Orphans({
-    ...common,
-    mode: "delete",
-    repositories,
-    namespaces: "all",
-    minAgeMs: DAY_MS,
-    cluster: new ClusterIdentity(client),
-    uses: process.uses,
-    isPending: () => false,
-    log,
-    ...options,
-  });
-  return {
-    sweep: async () => {
-      await process.synced();
-      return orphans.sweep(signal);
-    },
-    missing: async (swept: Swept) => {
-      await process.synced();
-      await markMissing({ ...common, client, repositories }, swept, NOW, signal);
-      await process.synced();
-    },
-  };
-}
-
+const sweepOf = (process: Process, options?: Partial<OrphansOptions>) => sweepIn(world, process, options);
 const gauge = async (process: Process) =>
   (await counted(process.metrics, "cedana_artifact_orphans"))[""] ?? 0;
 
@@ -270,5 +236,46 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     const { sweep, missing } = sweepOf(world.process());
     await missing(await sweep());
     expect(world.get("one")?.status?.conditions).toMatchObject([{ reason: "CheckpointCompleted" }]);
+  });
+
+  test("is found after a bounded number of others that have no tag either", async () => {
+    let fails = false;
+    await starting({
+      fault: ({ method, path }) =>
+        fails && method === "GET" && path.includes("sha256") ? { status: 403 } : undefined,
+    });
+    world.push({ uid: uidOf(99) });
+    for (let n = 0; n < 7; n++) {
+      world.checkpoint(`c${n}`, { uid: uidOf(n), image: world.push({ uid: uidOf(n) }) });
+      world.registry.manifests.delete(`checkpoints/${uidOf(n)}`);
+    }
+    const image = world.push({ uid: uidOf(8) });
+    world.checkpoint("gone", { uid: uidOf(8), image });
+    world.registry.manifests.delete(`checkpoints/${uidOf(8)}`);
+    world.registry.manifests.delete(`checkpoints/${image.split("@")[1]!}`);
+    const process = world.process();
+    const { sweep, missing } = sweepOf(process, { limits: { reads: 3, pauseMs: 0 } });
+    const swept = await sweep();
+    const reads = () => world.registry.seen.filter(({ path }) => path.includes("sha256")).length;
+    const reasons = async () => {
+      const before = reads();
+      await missing(swept);
+      expect(reads() - before).toBeLessThanOrEqual(3);
+      return world.get("gone")?.status?.conditions?.[0]?.reason;
+    };
+    expect(await reasons()).toBe("CheckpointCompleted");
+    // A registry that fails for one of them does not hold up the others.
+    fails = true;
+    await expect(missing(swept)).rejects.toThrow("403");
+    fails = false;
+    expect(await reasons()).toBe("CheckpointCompleted");
+    expect(await reasons()).toBe("ImageNotFound");
+    // It begins again, and records each once.
+    for (let at = 0; at < 4; at++) expect(await reasons()).toBe("ImageNotFound");
+    expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 1 });
+    for (const key of world.registry.manifests.keys())
+      if (key.includes("sha256")) world.registry.manifests.delete(key);
+    for (let at = 0; at < 3; at++) await reasons();
+    expect(await counted(process.metrics, "cedana_artifacts_missing_total")).toEqual({ "": 8 });
   });
 });

@@ -96,6 +96,39 @@ test.each([
   expect(failures("night").map(({ reason }) => reason)).toEqual(["NotAllCheckpointed", "CheckpointFailed"]);
 });
 
+test("asks the API server for nothing more once a Checkpoint has failed and that is reported", async () => {
+  await suspending(5);
+  await finish(["web-6c-2"], "Failed");
+  await finish();
+  await seconds(20);
+  expect(failures("night").map(({ reason }) => reason)).toEqual(["NotAllCheckpointed", "CheckpointFailed"]);
+  const requests: string[] = [];
+  const inner = world.api.send.bind(world.api);
+  world.api.send = async (...given) => {
+    if (!/\/(leases|status|events)\b/.test(given[1])) requests.push(`${given[0]} ${given[1]}`);
+    return inner(...given);
+  };
+  await seconds(560);
+  expect(requests).toEqual([]);
+});
+
+test("reports it also if the Checkpoint whose follow-up would do so has not ended, and then fails too", async () => {
+  await suspending(3);
+  await finish(["web-6c-2"], "Failed");
+  await finish(["web-6c-1"]);
+  await seconds(60);
+  expect(failures("night").map(({ reason }) => reason)).toEqual(["CheckpointFailed"]);
+  await finish(["web-6c-0"], "Failed");
+  await seconds(20);
+  expect(failures("night").map(({ reason }) => reason)).toEqual([
+    "NotAllCheckpointed",
+    "CheckpointFailed",
+    "CheckpointFailed",
+  ]);
+  await seconds(600);
+  expect(failures("night")).toHaveLength(3);
+});
+
 test("scales nothing while a pod has no Checkpoint: one that appeared meanwhile", async () => {
   policy("night", { ...SUSPEND, deadlineSeconds: 60 });
   const path = deployment(2);

@@ -3,7 +3,7 @@ import { createSecureContext, type SecureContext as Context } from "node:tls";
 import { issue } from "../../../../kube/webhook";
 import { Agents } from "../../../../kube/client/api";
 import { Lines } from "../../../../kube/client/lines";
-import { retryAfterMs } from "../../../../kube/client/errors";
+import { retryAfterMs } from "../../../../http";
 
 describe("lines", () => {
   test("accept an event of 10 MiB, and reject a longer line", () => {

@@ -1,108 +1,17 @@
-import { MEMORY } from "../cluster";
-import { policyControllers } from "../../../../../controller/policies";
-import { ApiError, Metrics, type EventInput, type Transport } from "../../../../../kube";
-import { FakeApi } from "../../../../../testbed/fake-api";
-import { lead, runtimeOn } from "../../../../support/controller-runtime";
+import { Retention } from "../../../../../controller/policies/retention";
+import { ApiError } from "../../../../../kube";
+import { GROUP, IN_A, RetentionCluster, seconds, WEEK } from "./cluster";
 
-const GROUP = "/apis/automation.cedana.ai/v1alpha1";
-const IN_A = `${GROUP}/namespaces/team-a`;
-const NOW = Date.parse("2026-11-28T12:00:00Z");
-const seconds = (count: number) => jest.advanceTimersByTimeAsync(count * 1000);
+let cluster: RetentionCluster;
+beforeEach(() => void (cluster = new RetentionCluster()));
+afterEach(() => cluster.end());
 
-let api: FakeApi;
-let stops: AbortController[];
-let events: EventInput[];
-let metrics: Metrics;
-/** Called before a request is sent. */
-let before: ((method: string, path: string) => void) | undefined;
-
-beforeEach(() => {
-  jest.useFakeTimers({ now: NOW });
-  api = new FakeApi();
-  [stops, events, metrics, before] = [[], [], new Metrics(), undefined];
-  put("/api/v1/namespaces", { metadata: { name: "team-a", labels: { tier: "gold" } } });
-});
-afterEach(async () => {
-  for (const stop of stops) stop.abort();
-  await seconds(0);
-  jest.useRealTimers();
-});
-
-const put = (path: string, object: object) => api.put(path, object as Parameters<FakeApi["put"]>[1]);
-
-/** Starts the controller as a leader. @returns the function that ends it */
-function start(): () => void {
-  const stop = new AbortController();
-  stops.push(stop);
-  const transport: Transport = {
-    send: async (method, path, body, more) => {
-      before?.(method, path);
-      return api.send(method, path, body, more);
-    },
-    watch: (path, more) => api.watch(path, more),
-  };
-  const runtime = runtimeOn(transport, { events, metrics: stops.length === 1 ? metrics : new Metrics() });
-  const controllers = policyControllers({
-    ...runtime,
-    settings: { maxInFlight: 50, actions: ["deleteCheckpoints"], memory: MEMORY },
-    checkpoints: { namespaces: "all", maxPerNode: 10 },
-  });
-  void lead(runtime, controllers, stop.signal);
-  return () => stop.abort();
-}
-
-function policy(deleteCheckpoints: object, more: object = {}): void {
-  put(`${IN_A}/checkpointpolicies`, {
-    apiVersion: "automation.cedana.ai/v1alpha1",
-    kind: "CheckpointPolicy",
-    metadata: { name: "retention", namespace: "team-a", generation: 1 },
-    spec: {
-      suspend: false,
-      trigger: { heartbeat: { intervalSeconds: 600, jitterSeconds: 0 } },
-      action: { deleteCheckpoints },
-      minSpacingSeconds: 60,
-      deadlineSeconds: 600,
-      maxInFlight: 10,
-      ...more,
-    },
-  });
-}
-
-/** Stores a completed Checkpoint of web-0 that ended some days ago. */
-function checkpoint(
-  name: string,
-  days: number,
-  more: { labels?: object; spec?: object; status?: object } = {},
-) {
-  const { labels = { "cedana.ai/policy": "nightly", "cedana.ai/policy-uid": "u" }, spec, status } = more;
-  const time = new Date(NOW - days * 86_400_000).toISOString();
-  return put(`${IN_A}/checkpoints`, {
-    apiVersion: "automation.cedana.ai/v1alpha1",
-    kind: "Checkpoint",
-    metadata: { name, namespace: "team-a", labels, creationTimestamp: time },
-    spec: { podRef: { name: "web-0" }, ...spec },
-    status: {
-      podUID: "p",
-      owner: { apiVersion: "apps/v1", kind: "StatefulSet", name: "web", uid: "s" },
-      completionTime: time,
-      sizeBytes: 100,
-      conditions: [{ type: "Ready", status: "True", reason: "CheckpointCompleted", message: "" }],
-      ...status,
-    },
-  });
-}
-
-async function names(): Promise<string[]> {
-  const { items } = (await api.send("GET", `${IN_A}/checkpoints`)) as {
-    items: { metadata: { name: string } }[];
-  };
-  return items.map(({ metadata }) => metadata.name).toSorted();
-}
-
-const statusOf = (path = `${IN_A}/checkpointpolicies/retention`) =>
-  (api.get(path)?.["status"] ?? {}) as Record<string, unknown>;
-
-const WEEK = { olderThanSeconds: 7 * 86_400 };
+const put = (path: string, object: object) => cluster.put(path, object);
+const start = () => cluster.start();
+const policy = (...given: Parameters<RetentionCluster["policy"]>) => cluster.policy(...given);
+const checkpoint = (...given: Parameters<RetentionCluster["checkpoint"]>) => cluster.checkpoint(...given);
+const names = () => cluster.names();
+const statusOf = (path?: string) => cluster.statusOf(path);
 
 test("deletes at each tick what exceeds the limit, and reports it", async () => {
   for (const days of [30, 20, 10, 3, 1]) checkpoint(`d${days}`, days);
@@ -135,7 +44,7 @@ test("deletes at each tick what exceeds the limit, and reports it", async () => 
     lastRunTime: "2026-11-28T12:10:00.000Z",
     retention: { selected: 2, toDelete: 0, deleted: 3 },
   });
-  expect(events).toMatchObject([
+  expect(cluster.events).toMatchObject([
     {
       type: "Normal",
       reason: "CheckpointsDeleted",
@@ -143,7 +52,7 @@ test("deletes at each tick what exceeds the limit, and reports it", async () => 
       note: "deleted Checkpoints: 3 OlderThan",
     },
   ]);
-  const text = await metrics.registry.metrics();
+  const text = await cluster.metrics.registry.metrics();
   expect(text).toContain('cedana_policy_checkpoints_deleted_total{reason="OlderThan"} 3');
   expect(text).toContain('cedana_policy_checkpoints_deleted_total{reason="OverTotalSize"} 0');
   expect(text).toContain('cedana_policy_checkpoints_kept{reason="LastGood"} 1');
@@ -159,7 +68,7 @@ test("a dry run deletes nothing, and says what would be deleted", async () => {
   expect(statusOf()).toMatchObject({
     retention: { toDelete: 1, next: [{ name: "d30" }], kept: [{ reason: "LastGood", count: 1 }] },
   });
-  expect(events).toEqual([]);
+  expect(cluster.events).toEqual([]);
 });
 
 test("selects Checkpoints by the policies that created them, and those of users only on request", async () => {
@@ -171,7 +80,7 @@ test("selects Checkpoints by the policies that created them, and those of users 
   start();
   await seconds(620);
   expect(await names()).toEqual(["hourly", "last", "manual"]);
-  api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
+  cluster.api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
     const { spec, metadata } = object as unknown as {
       spec: { action: object };
       metadata: { generation: number };
@@ -235,15 +144,17 @@ test("a Checkpoint that is claimed or pinned just before its deletion stays", as
   start();
   await seconds(1);
   const edit = (name: string, change: (object: Record<string, object>) => void) =>
-    api.edit(`${IN_A}/checkpoints/${name}`, (object) => change(object as unknown as Record<string, object>));
-  before = (method, path) => {
+    cluster.api.edit(`${IN_A}/checkpoints/${name}`, (object) =>
+      change(object as unknown as Record<string, object>),
+    );
+  cluster.before = (method, path) => {
     if (method !== "DELETE" || !path.endsWith("d30")) return;
     // The watch delivers neither before the deletions are sent.
     edit("d30", ({ status }) =>
       Object.assign(status!, { restore: { state: "Claimed", time: "2026-11-28T12:00:00Z" } }),
     );
     edit("d20", ({ spec }) => Object.assign(spec!, { pinned: true }));
-    before = undefined;
+    cluster.before = undefined;
   };
   await seconds(1200);
   expect(await names()).toEqual(["d1", "d20", "d30"]);
@@ -265,9 +176,9 @@ test("a pod that shares a Checkpoint has no claim: it is found before the deleti
   policy(WEEK);
   start();
   await seconds(1);
-  before = (method, path) => {
+  cluster.before = (method, path) => {
     if (method !== "GET" || !path.endsWith("/pods")) return;
-    before = undefined;
+    cluster.before = undefined;
     put("/api/v1/namespaces/team-a/pods", {
       metadata: { name: "web-0", namespace: "team-a", labels: { "cedana.ai/restored-from": uid } },
       spec: { containers: [] },
@@ -284,10 +195,10 @@ test("does not delete when the newer Checkpoint that justifies it was just delet
   policy(WEEK);
   start();
   await seconds(1);
-  before = (method, path) => {
+  cluster.before = (method, path) => {
     if (method !== "GET" || !path.endsWith("/d1")) return;
-    before = undefined;
-    api.remove(`${IN_A}/checkpoints/d1`);
+    cluster.before = undefined;
+    cluster.api.remove(`${IN_A}/checkpoints/d1`);
   };
   await seconds(1200);
   expect(await names()).toEqual(["d30"]);
@@ -317,7 +228,7 @@ test("deletes at most 10 a second", async () => {
   start();
   await seconds(1);
   const times: number[] = [];
-  before = (method) => void (method === "DELETE" && times.push(Date.now()));
+  cluster.before = (method) => void (method === "DELETE" && times.push(Date.now()));
   await seconds(620);
   expect(times).toHaveLength(59);
   expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(5800);
@@ -327,7 +238,7 @@ test.each<[string, (spec: { suspend: boolean; action: object }) => void]>([
   ["suspended", (spec) => void (spec.suspend = true)],
   ["a dry run", (spec) => void (spec.action = { deleteCheckpoints: { ...WEEK, dryRun: true } })],
   ["changed", (spec) => void (spec.action = { deleteCheckpoints: { olderThanSeconds: 90 * 86_400 } })],
-  ["removed", () => api.remove(`${IN_A}/checkpointpolicies/retention`)],
+  ["removed", () => cluster.api.remove(`${IN_A}/checkpointpolicies/retention`)],
 ])("a policy that is %s during its run deletes nothing more", async (_, change) => {
   for (let index = 0; index < 40; index++) checkpoint(`d${10 + index}`, 10 + index);
   policy(WEEK);
@@ -335,16 +246,18 @@ test.each<[string, (spec: { suspend: boolean; action: object }) => void]>([
   await seconds(602);
   const left = (await names()).length;
   expect(left).toBeLessThan(35);
-  const { spec } = api.get(`${IN_A}/checkpointpolicies/retention`) as never;
+  const { spec } = cluster.api.get(`${IN_A}/checkpointpolicies/retention`) as never;
   change(spec);
-  if (api.get(`${IN_A}/checkpointpolicies/retention`))
-    api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
+  if (cluster.api.get(`${IN_A}/checkpointpolicies/retention`))
+    cluster.api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
       object["spec"] = spec;
       object.metadata["generation"] = 2;
     });
   await seconds(300);
   // One may be in progress.
   expect((await names()).length).toBeGreaterThanOrEqual(left - 1);
+  // What it deleted is not the result of a run of the policy as it is now.
+  expect(statusOf()).not.toHaveProperty("retention.deleted");
 });
 
 test("reports a deletion that the API server rejects, and continues with the others", async () => {
@@ -352,8 +265,8 @@ test("reports a deletion that the API server rejects, and continues with the oth
   policy(WEEK);
   start();
   await seconds(1);
-  const send = api.send.bind(api);
-  api.send = async (...given) => {
+  const send = cluster.api.send.bind(cluster.api);
+  cluster.api.send = async (...given) => {
     if (given[0] !== "DELETE" || !given[1].endsWith("/d30")) return send(...given);
     throw new ApiError(403, "forbidden by a policy");
   };
@@ -383,4 +296,25 @@ test.each([
   expect(await names()).toHaveLength(2);
   const { conditions } = statusOf() as { conditions: { type: string; message: string; status: string }[] };
   expect(conditions.find(({ type }) => type === "Failed")).toMatchObject({ status: "True", message });
+});
+
+test("a policy that is removed during a decision for its status keeps nothing any more", async () => {
+  for (let index = 0; index < 1200; index++) checkpoint(`d${index}`, 1 + index / 1000);
+  policy(WEEK);
+  const kept = async () =>
+    /cedana_policy_checkpoints_kept\{reason="LastGood"\} (\d+)/.exec(
+      await cluster.metrics.registry.metrics(),
+    )?.[1];
+  const plan = jest.spyOn(Retention.prototype, "plan");
+  start();
+  await seconds(40);
+  expect(await kept()).toBe("1");
+  const { calls } = plan.mock;
+  const before = calls.length;
+  cluster.api.edit(`${IN_A}/checkpoints/d0`, ({ metadata }) => void (metadata["annotations"] = {}));
+  while (calls.length === before) await jest.advanceTimersToNextTimerAsync();
+  cluster.api.remove(`${IN_A}/checkpointpolicies/retention`);
+  await seconds(40);
+  expect(await kept()).toBe("0");
+  plan.mockRestore();
 });

@@ -74,7 +74,7 @@ class Cluster {
     };
     try {
       await executeRetention({
-        plan: (deleted) => {
+        plan: async (deleted) => {
           const input = known();
           const checkpoints = input.checkpoints.filter(({ uid }) => !deleted.has(uid));
           return planRetention({ ...input, checkpoints }, NOW);

@@ -129,6 +129,13 @@ test("reads what retention needs of a Checkpoint", () => {
   });
 });
 
+test("reads each version of a Checkpoint once", () => {
+  const identity = { pod: "web-0", apiVersion: "apps/v1", owner: "web", uid: "s", hash: "6c" };
+  const [one, other] = [checkpointOf(identity), checkpointOf(identity)];
+  expect(toRetained(one)).toBe(toRetained(one));
+  expect(toRetained(other)).not.toBe(toRetained(one));
+});
+
 test("a pod template that names a Checkpoint is read, and one that requests the latest is not", () => {
   const restoreFrom = (from: string) =>
     WORKLOADS.map(

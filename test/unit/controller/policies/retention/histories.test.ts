@@ -9,3 +9,9 @@ test("5,000 random histories: deletes exactly what the definition says, also aft
   expect(totals.deleted).toBeGreaterThan(totals.checkpoints / 20);
   expect(totals.continued).toBeGreaterThan(HISTORIES / 20);
 });
+
+test("the same in histories of 1,300 Checkpoints, which are decided in several steps", () => {
+  const { wrong, totals } = compareHistories(8, 1300);
+  expect(wrong.length).toBe(0);
+  expect(totals.deleted).toBeGreaterThan(1000);
+});

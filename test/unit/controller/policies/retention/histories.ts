@@ -10,14 +10,15 @@ const deletions = (input: RetentionInput) =>
 /**
  * Compares the plans of random histories with the definition, and with those of a process that continues after some of the
  * deletions.
+ * @param checkpoints number in each history. Default: random, at most 10
  * @returns what differs, at most 3, and how much was compared
  */
-export function compareHistories(count: number) {
+export function compareHistories(count: number, checkpoints?: number) {
   const random = new Random(SEED);
   const totals = { checkpoints: 0, deleted: 0, continued: 0 };
   const wrong: object[] = [];
   for (let history = 0; history < count && wrong.length < 3; history++) {
-    const input = randomHistory(random);
+    const input = randomHistory(random, checkpoints);
     const found = deletions(input);
     const expected = expectedDeletions(input, NOW);
     totals.checkpoints += input.checkpoints.length;

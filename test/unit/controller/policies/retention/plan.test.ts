@@ -227,3 +227,53 @@ test("names the limit in words", () => {
   expect(message({ keepLast: 1 })).toBe("not one of the last 1 of its workload");
   expect(message({ maxTotalBytes: 10 })).toBe("the Checkpoints have 15 bytes in total; maxTotalBytes is 10");
 });
+
+describe("a deletion relies on", () => {
+  /** Returns the names of the Checkpoints that must still be good when one is deleted. */
+  const reliesOn = (
+    all: Parameters<typeof input>[1],
+    name: string,
+    more: Parameters<typeof input>[2] = {},
+  ) => {
+    const found = planRetention(input(WEEK, all, more), NOW).find(
+      ({ checkpoint: { key } }) => key === `team-a/${name}`,
+    );
+    if (found?.is !== "delete") throw new Error(`${name} is not deleted: ${found?.reason}`);
+    return found
+      .reliesOn()
+      .map(({ key }) => key.slice("team-a/".length))
+      .toSorted();
+  };
+  const failed = { restore: { state: "Failed", timeMs: NOW } };
+  const restored = { restore: { state: "Restored", timeMs: NOW } };
+
+  test("the newest one, the last good one and, for a proven one, the last proven one", () => {
+    const all = [
+      ...aged([30, 29]),
+      ...aged([28, 27], restored),
+      ...aged([20, 19, 18]),
+      ...aged([17], failed),
+    ];
+    expect(reliesOn(all, "d30")).toEqual(["d17", "d18"]);
+    expect(reliesOn(all, "d28")).toEqual(["d17", "d18", "d27"]);
+    // What could not be restored replaces no good one.
+    expect(reliesOn([...aged([30], failed), ...aged([20, 10]), ...aged([9], failed)], "d30")).toEqual(["d9"]);
+  });
+
+  test("for the pod of a Deployment, also the last good one of the same pod", () => {
+    const of = (source: string, days: number) => ({
+      ...aged([days], { isPool: true, lineage: "team-a web", source })[0]!,
+    });
+    const all = [of("a", 30), of("a", 20), of("b", 10)];
+    const more = { pods: [pod("x", { pool: "team-a web" })] };
+    expect(reliesOn(all, "d30", more)).toEqual(["d10", "d20"]);
+    expect(reliesOn([...all, { ...of("b", 9), ...failed }], "d30", more)).toEqual(["d10", "d20", "d9"]);
+  });
+
+  test("nothing, if it failed or its Job was deleted", () => {
+    expect(reliesOn([...aged([30], { state: "failed" }), ...aged([1])], "d30")).toEqual([]);
+    const job = { isPool: true, lineage: "team-a job", jobUID: "j" };
+    expect(reliesOn(aged([30, 20], job), "d30", { jobs: new Set() })).toEqual([]);
+    expect(reliesOn(aged([30, 20], job), "d30", { jobs: new Set(["j"]) })).toEqual(["d20"]);
+  });
+});

@@ -54,9 +54,11 @@ export function randomLimits(random: Random): RetentionInput["limits"] {
   return Object.keys(limits).length === 0 ? { keepLast: 1 } : limits;
 }
 
-/** Returns the facts of a random history of up to 10 Checkpoints and 4 pods. */
-export function randomHistory(random: Random): RetentionInput {
-  const count = Math.floor(random.between(1, 11));
+/** Returns the facts of a random history of up to 4 pods. @param count of Checkpoints. Default: up to 10 */
+export function randomHistory(
+  random: Random,
+  count: number = Math.floor(random.between(1, 11)),
+): RetentionInput {
   const checkpoints = Array.from({ length: count }, (_, index) => randomCheckpoint(random, `c${index}`));
   const policy = random.pick(["nightly", "any"]);
   return {
