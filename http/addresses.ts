@@ -14,6 +14,7 @@ const RANGES: readonly (readonly [range: string, prefix: number, family: "ipv4" 
   ["ff00::", 8, "ipv6", "it is a multicast address"],
   // Tunnels, whose IPv4 address would not be evaluated.
   ["64:ff9b:1::", 48, "ipv6", "it is an address of a translator"],
+  ["::ffff:0:0:0", 96, "ipv6", "it is an address of a translator"],
   ["2001::", 32, "ipv6", "it is an address of a tunnel"],
   ["2002::", 16, "ipv6", "it is an address of a tunnel"],
   // NAT64 of the ranges above.

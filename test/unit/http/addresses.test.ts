@@ -27,6 +27,7 @@ test.each([
   ["64:ff9b:1::a9fe:a9fe", "translator"],
   ["2002:a9fe:a9fe::1", "tunnel"],
   ["2001:0:a9fe:a9fe::1", "tunnel"],
+  ["::ffff:0:169.254.169.254", "translator"],
   ["localhost", "not an IP address"],
   ["", "not an IP address"],
   ["fe80::1%eth0 ", "not an IP address"],
