@@ -71,7 +71,8 @@ export class PlatformClient {
       const token = await this.token(operation);
       const response = await this.exchange(call, token, options);
       if (response.status < 200 || response.status >= 300) throw statusError(operation, response, token);
-      const result = read(response.body.toString("utf8"));
+      // An error quotes the response, which may repeat the token.
+      const result = read(response.body.toString("utf8").replaceAll(token, "***"));
       this.options.observe?.(operation, undefined);
       return result;
     } catch (cause) {

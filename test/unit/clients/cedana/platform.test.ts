@@ -195,4 +195,8 @@ test("no error contains the token", async () => {
   server.next.push(respondWith(400, JSON.stringify({ message: `wrong header Bearer ${TOKEN}` })));
   const error = await errorOf(client().list());
   expect(error.message).toBe("HTTP 400: wrong header Bearer ***");
+  server.next.push(respondWith(200, `<html>Bearer ${TOKEN}`));
+  expect((await errorOf(client().list())).message).toBe(
+    "the response is no list of policies: <html>Bearer ***",
+  );
 });
