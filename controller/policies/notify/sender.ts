@@ -6,6 +6,7 @@ import {
   NoResponseError,
   open,
   refusedAddress,
+  retryAfterMs,
   type RefuseAddress,
 } from "../../../http";
 import type { Keys } from "../webhook/keys";
@@ -105,14 +106,11 @@ export function outcomeOf(status: number, retryAfter: string | undefined, nowMs:
   // Gone: the receiver wants none any more.
   if (status === 410) return { is: "rejected", cause };
   const ms = status === 429 || status === 503 ? retryAfterMs(retryAfter, nowMs) : undefined;
-  return { is: "failed", cause, ...(ms === undefined ? {} : { retryAfterMs: ms }) };
-}
-
-/** Parses `Retry-After`: seconds or a date. */
-function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS);
+  return {
+    is: "failed",
+    cause,
+    ...(ms === undefined ? {} : { retryAfterMs: Math.min(ms, MAX_RETRY_AFTER_MS) }),
+  };
 }
 
 /** Returns the cause of an attempt without a response. Messages of Node have addresses. */
