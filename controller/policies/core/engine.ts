@@ -247,6 +247,7 @@ export class PolicyEngine {
     const deadlineMs = dueMs + (policy.spec.deadlineSeconds ?? 0) * 1000;
     const run = { policy, pod, dueMs, deadlineMs, key: `${pod.namespace}/${name}` };
     if (!state.subject.isImmediate) return this.waiting.add(run);
+    if (deadlineMs <= nowMs) return this.miss(run, "it became known later", nowMs);
     this.immediate.push(run);
     state.lastRunMs = nowMs;
     this.report("started", state, pod, dueMs);

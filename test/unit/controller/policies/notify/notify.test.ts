@@ -164,6 +164,17 @@ test("nothing is sent after the deadline, also what waited for a slow receiver",
   expect(JSON.stringify(cluster.lines)).toContain("after 0 attempts: destination ops: HTTP 500");
 });
 
+test("a request that is older than the deadline is missed: no event, and nothing is sent", async () => {
+  cluster.policy("p", { ...onRequest, deadlineSeconds: 300 });
+  cluster.pod("web-0");
+  cluster.start();
+  await seconds(1200);
+  cluster.request("web-0", "2026-11-27T12:05:00Z");
+  await seconds(60);
+  expect([cluster.sent, podEvents(cluster)]).toEqual([[], []]);
+  expect((await statusOf("p")).lastFailures).toMatchObject([{ pod: "web-0", reason: "DeadlineExceeded" }]);
+});
+
 test("Retry-After postpones all requests to the destination, and none to others", async () => {
   const busy = { is: "failed", cause: "HTTP 429", retryAfterMs: 120_000 } as const;
   cluster.respond = ({ to }) =>
