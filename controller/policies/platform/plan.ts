@@ -44,6 +44,8 @@ export interface PlanInput {
 
 /** Time after which a creation without a response was executed or never will be. Requests end after 30 s. */
 export const SETTLE_MS = 120_000;
+/** How far the clock of the process that began may be ahead. */
+const MAX_SKEW_MS = 120_000;
 
 /** Returns what is done next. Only policies that an entry has, or that its creation made, are changed. */
 export function nextStep(input: PlanInput): Step {
@@ -84,8 +86,8 @@ function afterCreation(entry: Entry, { wanted, listed, isOwned, nowMs }: PlanInp
     return { do: "adopt", id: found.id };
   if (found) return { do: "unknown", ids: candidates.map((one) => one.id) };
   const untilMs = Date.parse(creating?.at ?? "") + SETTLE_MS;
-  // Also after the clock was set back.
-  if (nowMs < untilMs && untilMs - nowMs <= SETTLE_MS) return { do: "wait", untilMs };
+  // If the clock was set back since, this would never end.
+  if (nowMs < untilMs && untilMs - nowMs <= SETTLE_MS + MAX_SKEW_MS) return { do: "wait", untilMs };
   return wanted ? { do: "create" } : { do: "forget" };
 }
 

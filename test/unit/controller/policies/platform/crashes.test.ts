@@ -60,6 +60,28 @@ test("a policy is resumed after a process died that had deleted its copy: it has
   await seconds(0);
 });
 
+test("the next process has a clock that is behind: a creation that is still executed is not repeated", async () => {
+  const world = new MirrorWorld();
+  world.policy();
+  const first = world.start();
+  world.faults.create = [
+    (execute) => {
+      first.kill();
+      setTimeout(execute, 20_000);
+      return lost(() => "");
+    },
+  ];
+  await seconds(5);
+  expect([first.dead, world.copies]).toEqual([true, []]);
+  jest.setSystemTime(Date.now() - 30_000);
+  world.start();
+  await minutes(5);
+  expect(world.most).toBe(1);
+  expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
+  world.stop();
+  await seconds(0);
+});
+
 test("a response is lost, then the process dies", async () => {
   const world = new MirrorWorld();
   world.faults.create = [lost];
