@@ -38,8 +38,8 @@ const WORKERS = 4;
 const MAX_DELAY_MS = 60_000;
 /** Shortest time between two writes of a policy's status: one with many pods changes all the time. */
 const STATUS_MS = 15_000;
-/** Time between two checks whether there are readings of memory. */
-const READINGS_MS = 30_000;
+/** Time between two checks whether there are readings of memory, and responses of the platform. */
+const ABSENCE_MS = 30_000;
 /** The same of a policy that works on Checkpoints: its status needs a decision about each of them. */
 const RETENTION_STATUS_MS = 30_000;
 
@@ -215,8 +215,8 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         const isElsewhere = platform.isElsewhere(object);
         if (!view && !isElsewhere) return undefined;
         const nowMs = Date.now();
-        // That an agent does not report is no change of any object.
-        const again = view?.isWatching ? { requeueAfterMs: READINGS_MS } : undefined;
+        // That an agent or the platform does not respond is no change of any object.
+        const again = view?.isWatching || isElsewhere ? { requeueAfterMs: ABSENCE_MS } : undefined;
         const more = {
           readings: readings.problem(nowMs),
           ofAction,

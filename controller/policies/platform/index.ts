@@ -44,7 +44,7 @@ export function elsewheres(options: ElsewhereOptions): Elsewheres {
     namespaces: [namespace],
     fieldSelector: `metadata.name=${name}`,
   });
-  const report: PlatformReport = new PlatformReport({ ...options, counts: () => mirror.counts() });
+  const report: PlatformReport = new PlatformReport({ ...options, counts: () => mirror.counts(Date.now()) });
   const {
     platform = new PlatformClient({ url, tokenFile, observe: (...given) => report.request(...given) }),
   } = options;

@@ -33,6 +33,8 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 const BATCH_MS = 1000;
 /** Time without a comparison after which policies say so. */
 const STALE_MS = 600_000;
+/** Phases that need comparisons to be true. */
+const COMPARED: ReadonlySet<CopyState["phase"]> = new Set(["mirrored", "pending"]);
 
 /** What is done with policies in the platform. */
 export type PlatformPolicies = Pick<PlatformClient, "list" | "create" | "update" | "delete">;
@@ -86,11 +88,10 @@ export class Mirror {
     const isNew = !object.spec.suspend && namesPlatform(object);
     const known = state ?? (isNew || this.isOpen(object) ? waiting(object.status.platform) : NO_COPY);
     if (known.phase === "none" && object.spec.suspend && namesPlatform(object)) return SUSPENDED;
-    const isOpen = known.phase === "mirrored" || known.phase === "pending";
-    if (!problem || !isOpen) return elsewhereOf(known);
+    if (!problem || !COMPARED.has(known.phase)) return elsewhereOf(known);
     const since = new Date(problem.sinceMs).toISOString();
     const message = `not compared with the platform since ${since}: ${problem.message}`;
-    if (nowMs - problem.sinceMs >= STALE_MS) return elsewhereOf({ ...known, phase: "failed", message });
+    if (this.isStale(nowMs)) return elsewhereOf({ ...known, phase: "failed", message });
     return elsewhereOf(known.phase === "pending" ? { ...known, message } : known);
   }
 
@@ -99,11 +100,20 @@ export class Mirror {
     return namesCopy(object) || this.options.record.mayHave(object.metadata.uid);
   }
 
+  /** Whether nothing was compared for so long that policies say so. */
+  private isStale(nowMs: number): boolean {
+    return this.problem !== undefined && nowMs - this.problem.sinceMs >= STALE_MS;
+  }
+
   /** Returns the number of copies by state. */
-  counts(): ReadonlyMap<(typeof COPY_STATES)[number], number> {
+  counts(nowMs: number): ReadonlyMap<(typeof COPY_STATES)[number], number> {
     const counts = new Map<(typeof COPY_STATES)[number], number>([["removing", this.removing.size]]);
-    for (const [uid, { phase }] of this.states)
-      if (phase !== "none" && !this.removing.has(uid)) counts.set(phase, (counts.get(phase) ?? 0) + 1);
+    const isStale = this.isStale(nowMs);
+    for (const [uid, { phase }] of this.states) {
+      if (phase === "none" || this.removing.has(uid)) continue;
+      const shown = isStale && COMPARED.has(phase) ? "failed" : phase;
+      counts.set(shown, (counts.get(shown) ?? 0) + 1);
+    }
     return counts;
   }
 
@@ -174,6 +184,8 @@ export class Mirror {
         wanted !== undefined || record.entries.has(uid) || (object !== undefined && this.isOpen(object)),
     );
     if (open.length === 0) return;
+    for (const [uid, { object }] of open)
+      if (object && !this.states.has(uid)) this.set(uid, object, waiting(object.status.platform));
     const listed = new Map((await platform.list({ signal })).map((one) => [one.id, one]));
     for (const [uid, item] of open.toSorted(([a], [b]) => (a < b ? -1 : 1)))
       await this.settle(uid, item, listed, signal);

@@ -109,6 +109,23 @@ describe("faults", () => {
     expect(world.copies).toMatchObject([{ input: 30 }]);
   });
 
+  test("429: that nothing is compared for 10 minutes is reported before the next request", async () => {
+    world.policy();
+    world.start();
+    await minutes(2);
+    world.faults.list = [refused(429, 3_600_000)];
+    await minutes(9);
+    expect(world.status()).toMatchObject({ type: "Ready", reason: "Mirrored" });
+    expect(await world.gauge()).toEqual({ mirrored: 1 });
+    await minutes(4);
+    expect(world.status()).toMatchObject({ type: "Failed", reason: "PlatformFailed" });
+    // The alarm needs it.
+    expect(await world.gauge()).toEqual({ failed: 1 });
+    await minutes(60);
+    expect(world.status()).toMatchObject({ type: "Ready", reason: "Mirrored" });
+    expect(await world.gauge()).toEqual({ mirrored: 1 });
+  });
+
   test("401: reported in words, and tried again with longer delays", async () => {
     world.policy();
     world.outage = refused(401);
@@ -118,6 +135,8 @@ describe("faults", () => {
     expect(world.status().message).toContain("HTTP 401: no");
     await minutes(60);
     expect(world.requests.length).toBeLessThan(25);
+    expect(world.status()).toMatchObject({ type: "Failed", reason: "PlatformFailed" });
+    expect(await world.gauge()).toEqual({ failed: 1 });
   });
 
   test("400: the policy is rejected, and another one is mirrored", async () => {

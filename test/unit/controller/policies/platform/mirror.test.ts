@@ -11,15 +11,6 @@ afterEach(async () => {
   jest.useRealTimers();
 });
 
-const gauge = async () => {
-  const text = await world.metrics.registry.metrics();
-  return Object.fromEntries(
-    [...text.matchAll(/^cedana_platform_policies\{state="(\w+)"\} (\d+)$/gm)]
-      .map(([, state = "", count]) => [state, Number(count)] as const)
-      .filter(([, count]) => count > 0),
-  );
-};
-
 test("a copy is created, and the controller does not execute the policy", async () => {
   world.pod();
   world.policy();
@@ -39,7 +30,7 @@ test("a copy is created, and the controller does not execute the policy", async 
   expect(await world.checkpoints()).toBe(0);
   expect(world.platform.policies.get(foreign.id)).toEqual(foreign);
   expect(world.events.map(({ reason, type }) => `${type} ${reason}`)).toEqual(["Normal Mirrored"]);
-  expect(await gauge()).toEqual({ mirrored: 1 });
+  expect(await world.gauge()).toEqual({ mirrored: 1 });
   // One list a minute, and one creation.
   expect(world.requests.filter(([operation]) => operation === "create")).toHaveLength(1);
   expect(world.requests.length).toBeLessThan(66);
@@ -100,12 +91,12 @@ test("a deleted policy takes its copy with it, and does not wait for the platfor
   await world.remove();
   await minutes(10);
   expect(world.copies).toHaveLength(1);
-  expect(await gauge()).toEqual({ removing: 1 });
+  expect(await world.gauge()).toEqual({ removing: 1 });
   world.outage = undefined;
   await minutes(6);
   expect(world.copies).toEqual([]);
   expect(world.record).toEqual({});
-  expect(await gauge()).toEqual({});
+  expect(await world.gauge()).toEqual({});
 });
 
 test("the controller executes a policy again once the platform has no copy", async () => {
@@ -147,7 +138,7 @@ describe("drift", () => {
     expect(world.status()).toMatchObject({ type: "Failed", reason: "Drifted" });
     expect(world.status().message).toContain(`policy ${copy?.id} was changed in the platform: ${text}`);
     expect(world.copies).toMatchObject([change]);
-    expect(await gauge()).toEqual({ drifted: 1 });
+    expect(await world.gauge()).toEqual({ drifted: 1 });
     expect(world.events.map(({ reason }) => reason)).toEqual(["Mirrored", "Drifted"]);
     world.platform.policies.set(copy!.id, copy!);
     await minutes(2);

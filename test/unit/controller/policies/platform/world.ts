@@ -209,6 +209,16 @@ export class MirrorWorld {
     return [...this.platform.policies.values()].filter(({ id }) => id < policyId(0xf_0000));
   }
 
+  /** Returns the numbers of copies by state, as in the metrics, without zeros. */
+  async gauge(): Promise<Record<string, number>> {
+    const text = await this.metrics.registry.metrics();
+    return Object.fromEntries(
+      [...text.matchAll(/^cedana_platform_policies\{state="(\w+)"\} (\d+)$/gm)]
+        .map(([, state = "", count]) => [state, Number(count)] as const)
+        .filter(([, count]) => count > 0),
+    );
+  }
+
   get record(): Record<string, unknown> {
     const { data } = (this.api.get(RECORD_PATH) ?? {}) as { data?: Record<string, string> };
     return (JSON.parse(data?.["policies.json"] ?? '{"policies":{}}') as { policies: Record<string, unknown> })
