@@ -50,7 +50,7 @@ export class Copies {
     return next;
   }
 
-  /** Deletes a copy. The record says so before the request, and keeps it until a list of the platform does not have it. */
+  /** Deletes a copy. The record says so before the request, and keeps it until the platform responds, or lists no such policy. */
   async delete(uid: string, entry: Entry, id: string, signal: AbortSignal): Promise<void> {
     const { record, platform, report } = this.options;
     if (!entry.deleting) await record.set(uid, { ...entry, deleting: true }, signal);

@@ -19,7 +19,7 @@ import {
   type CopyState,
   type Elsewhere,
 } from "./states";
-import { namesCopy, namesPlatform, wantedOf } from "./wanted";
+import { namesCopy, namesPlatform, WantedPolicies } from "./wanted";
 
 /** Maximum number of copies: their record is one object. */
 const MAX_COPIES = 1000;
@@ -51,8 +51,8 @@ export interface MirrorOptions {
 
 interface Item {
   readonly object?: PolicyObject;
-  readonly wanted?: Wanted;
-  readonly problem?: string;
+  readonly wanted?: Wanted | undefined;
+  readonly problem?: string | undefined;
 }
 
 /**
@@ -70,8 +70,10 @@ export class Mirror {
   private nextMs = Infinity;
   private wake = () => {};
   private readonly copies: Copies;
+  private readonly wanted: WantedPolicies;
 
   constructor(private readonly options: MirrorOptions) {
+    this.wanted = new WantedPolicies(options.settings.heartbeatUnit);
     this.copies = new Copies(options);
   }
 
@@ -119,8 +121,10 @@ export class Mirror {
 
   start(): void {
     this.options.policies.onChange(({ old, new: now }) => {
-      if (old?.metadata.generation !== now?.metadata.generation || old?.metadata.uid !== now?.metadata.uid)
-        this.wake();
+      const isSame =
+        old?.metadata.generation === now?.metadata.generation && old?.metadata.uid === now?.metadata.uid;
+      // Users can change policies all the time, and each comparison is a request to the platform.
+      if (!isSame && [old, now].some((one) => one && this.isElsewhere(one))) this.wake();
     });
   }
 
@@ -167,7 +171,8 @@ export class Mirror {
 
   private async sync(signal: AbortSignal): Promise<void> {
     const { record, platform } = this.options;
-    const items = this.items();
+    const items = await this.items();
+    this.wanted.keep(items);
     for (const uid of this.states.keys()) if (!items.has(uid)) this.states.delete(uid);
     this.removing.clear();
     for (const [uid, { wanted, problem, object }] of items) {
@@ -188,28 +193,35 @@ export class Mirror {
       if (object && !this.states.has(uid)) this.set(uid, object, waiting(object.status.platform));
     const listed = new Map((await platform.list({ signal })).map((one) => [one.id, one]));
     for (const [uid, item] of open.toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      await this.settle(uid, item, listed, signal);
+      if (this.isCurrent(item)) await this.settle(uid, item, listed, signal);
   }
 
   /** Returns the policies that the platform executes or may execute, by UID, and the entries whose policy was deleted. */
-  private items(): ReadonlyMap<string, Item> {
-    const { policies, record, settings } = this.options;
-    const items = new Map<string, Item>();
+  private async items(): Promise<ReadonlyMap<string, Item>> {
+    const { policies, record } = this.options;
+    // A namespace whose list the API server denies may still have the policy. It may be permitted while policies are checked.
+    const covered = ({ namespace = "" }: { readonly namespace?: string }) => policies.covers(namespace);
+    const objects = policies.list().filter((one) => this.isElsewhere(one) && covered(one.metadata));
+    const uids = new Set(objects.map(({ metadata }) => metadata.uid));
+    const deleted = [...record.entries].filter(([uid, entry]) => !uids.has(uid) && covered(entry));
+    const items = new Map<string, Item>(deleted.map(([uid]) => [uid, {}]));
     let left = MAX_COPIES - record.entries.size;
-    for (const object of policies.list()) {
-      const { namespace = "", uid } = object.metadata;
-      if (!this.isElsewhere(object) || !policies.covers(namespace)) continue;
-      const found = wantedOf(object, settings.heartbeatUnit);
-      const isFull = found.wanted && !record.entries.has(uid) && left-- <= 0;
-      items.set(
-        uid,
-        isFull ? { object, problem: `there are ${MAX_COPIES} copies, the maximum` } : { object, ...found },
-      );
+    for (const object of objects) {
+      const { uid } = object.metadata;
+      const { wanted, problem } = await this.wanted.of(object);
+      const isFull = wanted && !record.entries.has(uid) && left-- <= 0;
+      const full = `there are ${MAX_COPIES} copies, the maximum`;
+      items.set(uid, isFull ? { object, problem: full } : { object, wanted, problem });
     }
-    for (const [uid, { namespace }] of record.entries)
-      // A namespace whose list the API server denies may still have the policy.
-      if (!items.has(uid) && policies.covers(namespace)) items.set(uid, {});
     return items;
+  }
+
+  /** Whether a policy is as it was when the round began. After a change there is another round. */
+  private isCurrent({ object }: Item): boolean {
+    if (!object) return true;
+    const { uid, generation } = object.metadata;
+    const now = this.options.policies.get(keyOf(object))?.metadata;
+    return now?.uid === uid && now.generation === generation;
   }
 
   private async settle(

@@ -2,6 +2,7 @@ import { CHECKPOINT_POLICY } from "../../../api";
 import { checkPolicy } from "../../../config/install";
 import type { PolicyPlatformSettings } from "../../../config/programs/controller";
 import { formatProblem } from "../../../config/schema";
+import { Turn } from "../../../kube";
 import type { PolicyObject } from "../objects";
 import type { Wanted } from "./plan";
 
@@ -15,14 +16,40 @@ export function namesCopy({ metadata, status }: PolicyObject): boolean {
   return metadata.namespace !== undefined && status.platform !== undefined;
 }
 
+interface Found {
+  readonly wanted?: Wanted;
+  readonly problem?: string;
+}
+
+/** What the platform must have for policies. */
+export class WantedPolicies {
+  private readonly known = new Map<string, Found & { readonly generation: number }>();
+  private readonly turn = new Turn(1);
+
+  constructor(private readonly heartbeatUnit: PolicyPlatformSettings["heartbeatUnit"]) {}
+
+  /** As `wantedOf`. The rules of a policy take more than a millisecond: once for each generation, and each in its own turn. */
+  async of(object: PolicyObject): Promise<Found> {
+    const { uid, generation } = object.metadata;
+    const known = this.known.get(uid);
+    if (known?.generation === generation) return known;
+    await this.turn.next();
+    const found = { ...wantedOf(object, this.heartbeatUnit), generation };
+    this.known.set(uid, found);
+    return found;
+  }
+
+  /** Forgets other policies. */
+  keep(uids: ReadonlyMap<string, unknown>): void {
+    for (const uid of this.known.keys()) if (!uids.has(uid)) this.known.delete(uid);
+  }
+}
+
 /**
  * Returns what the platform must have for a policy: nothing while it is suspended or being deleted, or if it cannot be expressed there.
  * The API server rejects the last, but its rules do not hold for what was stored before them.
  */
-export function wantedOf(
-  object: PolicyObject,
-  heartbeatUnit: PolicyPlatformSettings["heartbeatUnit"],
-): { readonly wanted?: Wanted; readonly problem?: string } {
+function wantedOf(object: PolicyObject, heartbeatUnit: PolicyPlatformSettings["heartbeatUnit"]): Found {
   const { metadata, spec } = object;
   const { namespace, name, deletionTimestamp } = metadata;
   if (namespace === undefined || !namesPlatform(object) || deletionTimestamp !== undefined) return {};

@@ -58,6 +58,33 @@ test("a change of the interval changes the copy", async () => {
   expect(world.status()).toMatchObject({ reason: "Mirrored" });
 });
 
+test("a policy that is changed to the controller during a comparison gets no copy", async () => {
+  world.policy();
+  world.faults.list = [
+    (execute) => {
+      world.change({ executor: "Controller" });
+      return execute();
+    },
+  ];
+  world.start();
+  await minutes(5);
+  expect(world.requests.filter(([operation]) => operation !== "list")).toEqual([]);
+  expect(world.status()).toMatchObject({ reason: "Scheduled" });
+});
+
+test("changes of policies that the controller executes cause no comparison", async () => {
+  world.policy({ executor: "Controller" }, "here");
+  world.policy();
+  world.start();
+  await minutes(2);
+  const before = world.requests.length;
+  for (let count = 1; count <= 15; count++) {
+    world.change({ trigger: { heartbeat: { intervalSeconds: 900 + count } } }, "here");
+    await seconds(2);
+  }
+  expect(world.requests.length - before).toBeLessThan(2);
+});
+
 test("in seconds", async () => {
   world = new MirrorWorld({ heartbeatUnit: "seconds" });
   world.policy();
