@@ -296,9 +296,14 @@ export class Mirror {
         this.backoff.reset(uid);
         this.set(uid, object, stateOf(step));
         return false;
-      default:
-        this.set(uid, object, stateOf(step));
+      default: {
+        const state = stateOf(step);
+        // Without its policy it has no status.
+        if (!object && this.states.get(uid)?.message !== state.message)
+          this.options.report.unresolved(this.options.record.entries.get(uid), state.message);
+        this.set(uid, object, state);
         return false;
+      }
     }
   }
 

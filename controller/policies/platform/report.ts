@@ -64,6 +64,14 @@ export class PlatformReport {
     this.options.log.warn({ namespace, policy: name, err: error }, "copy of a policy not written");
   }
 
+  /** Logs why the copy of a deleted policy stays. */
+  unresolved(
+    { namespace, name }: { readonly namespace?: string; readonly name?: string } = {},
+    why: string,
+  ): void {
+    this.options.log.warn({ namespace, policy: name, why }, "copy of a deleted policy not deleted");
+  }
+
   /** Reports that the platform or the API server did not execute a round. */
   interrupted(error: unknown, retryMs: number): void {
     this.options.log.warn({ err: error, retryMs }, "policies not compared with the platform");

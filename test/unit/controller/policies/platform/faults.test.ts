@@ -47,6 +47,24 @@ describe("faults", () => {
     expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
   });
 
+  test("a copy that is not known, of a policy that was deleted, is in the log once", async () => {
+    world.faults.create = [
+      (execute) => {
+        world.platform.byUser({ input: 15, resource_list: ["team-a"] });
+        return lost(execute);
+      },
+    ];
+    world.policy();
+    world.start();
+    await seconds(2);
+    await world.remove();
+    await minutes(30);
+    expect(await world.gauge()).toEqual({ removing: 1 });
+    expect(world.platform.policies.size).toBe(2);
+    const lines = world.lines.filter((line) => JSON.stringify(line).includes("may be its result"));
+    expect(lines).toMatchObject([{ namespace: "team-a", policy: "nightly" }]);
+  });
+
   test.each([
     ["update", { trigger: { heartbeat: { intervalSeconds: 1800 } } }],
     ["delete", { suspend: true }],

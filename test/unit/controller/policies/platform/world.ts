@@ -97,6 +97,8 @@ export class MirrorWorld {
   readonly api = new FakeApi();
   readonly platform = new Platform();
   readonly events: EventInput[] = [];
+  /** Lines of the logs. */
+  readonly lines: object[] = [];
   metrics = new Metrics();
   /** Faults of the next requests of an operation, each used once. */
   readonly faults: Partial<Record<PlatformOperation, Fault[]>> = {};
@@ -134,7 +136,11 @@ export class MirrorWorld {
     this.stops.push(stop);
     const process = new Process(this, dieAt);
     this.metrics = new Metrics();
-    const runtime = runtimeOn(process.transport, { events: this.events, metrics: this.metrics });
+    const runtime = runtimeOn(process.transport, {
+      events: this.events,
+      metrics: this.metrics,
+      lines: this.lines,
+    });
     const platform = given.mirror === false ? {} : { platform: { ...SETTINGS, ...this.settings } };
     const controllers = policyControllers({
       ...runtime,
