@@ -2,7 +2,7 @@
 import { lookup, type LookupAddress } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 
-/** IPv4 ranges, with why they are refused. IPv6 addresses that contain an IPv4 address are evaluated as that. */
+/** Ranges, with why they are refused. IPv6 addresses that contain an IPv4 address are evaluated as that. */
 const RANGES: readonly (readonly [range: string, prefix: number, family: "ipv4" | "ipv6", why: string])[] = [
   ["0.0.0.0", 8, "ipv4", "it is no address of a host"],
   ["127.0.0.0", 8, "ipv4", "it is a loopback address"],
