@@ -242,16 +242,21 @@ export const POLICY_LABELS = {
 export type PolicyReason =
   | "Scheduled"
   | "Suspended"
-  | "ReadingsFailed"
-  | "RunFailed"
-  | "InvalidTrigger"
-  | "InvalidFilter"
-  | "InvalidAction"
-  | "InvalidExecutor"
   | "Mirrored"
   | "MirrorPending"
-  | "Drifted"
-  | "PlatformFailed";
+  | (typeof POLICY_FAILED_REASONS)[number];
+
+/** Reasons of the condition `Failed` of a policy. */
+export const POLICY_FAILED_REASONS = [
+  "InvalidTrigger",
+  "InvalidFilter",
+  "InvalidAction",
+  "InvalidExecutor",
+  "ReadingsFailed",
+  "RunFailed",
+  "Drifted",
+  "PlatformFailed",
+] as const;
 
 export type CheckpointPolicySpec = Infer<typeof spec>;
 export type ClusterCheckpointPolicySpec = Infer<typeof clusterSpec>;

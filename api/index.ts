@@ -59,6 +59,7 @@ export {
   type RestoreStatus,
 } from "./checkpoint";
 export {
+  POLICY_FAILED_REASONS,
   CHECKPOINT_POLICY,
   CLUSTER_CHECKPOINT_POLICY,
   MAX_FAILURES,

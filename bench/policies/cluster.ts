@@ -72,6 +72,7 @@ export class Cluster {
   private readonly timers = new Set<NodeJS.Timeout>();
   private requests = new Map<string, number>();
   private changes = 0;
+  private created = 0;
 
   constructor(
     private readonly api: FakeApi,
@@ -118,8 +119,12 @@ export class Cluster {
     });
   }
 
-  /** Changes pods, nodes, readings and requests from now on. */
-  change(): void {
+  /**
+   * Changes pods, nodes, readings and requests from now on.
+   * @param checkpointsPerSecond Checkpoints that users create of any pods
+   */
+  change(checkpointsPerSecond: number): void {
+    if (checkpointsPerSecond > 0) this.every(1000 / checkpointsPerSecond, () => this.checkpoint());
     this.every(ROLLOUT_MS, () => this.rollOut(this.random.pick(this.workloads)));
     this.every(RESTART_MS, () => this.restart());
     this.every(NODE_MS, () => this.reportNode());
@@ -301,6 +306,13 @@ export class Cluster {
       const { conditions } = stored["status"] as { conditions: { lastHeartbeatTime: string }[] };
       for (const condition of conditions) condition.lastHeartbeatTime = new Date().toISOString();
     });
+  }
+
+  /** A user creates a Checkpoint. */
+  private checkpoint(): void {
+    const [, namespace, pod] = /namespaces\/([^/]+)\/pods\/(.+)$/.exec(this.anyPod()) ?? [];
+    const metadata = { name: `user-${this.created++}`, namespace };
+    this.api.put(`${GROUP}/checkpoints`, { metadata, spec: { podRef: { name: pod } } } as never);
   }
 
   /** A user requests a Checkpoint of a pod that a policy for requests selects. */

@@ -30,13 +30,22 @@ const scale = {
   policies: Number(values.policies),
   pods: Number(values.pods),
   checkpoints: Number(values.checkpoints),
+  byUsers: 0,
   factor: Number(values.factor),
   seconds: Number(values.seconds),
 };
 const command = `npm run bench:policies -- --policies ${scale.policies} --pods ${scale.pods} --checkpoints ${scale.checkpoints} --factor ${scale.factor} --seconds ${scale.seconds} --rounds ${values.rounds}${values.node === "" ? "" : ` --node="${values.node}"`}`;
 
+/** Figures of one round, and of a controller without policies whose users create as many Checkpoints. */
+interface Compared extends Figures {
+  /** CPU time, percent of one core, and what it is less than with policies. */
+  readonly cpuPercentWithout: number;
+  readonly cpuPercentOfPolicies: number;
+  readonly peakMiBWithout: number;
+}
+
 interface Row {
-  readonly key: Exclude<keyof Figures, "requests">;
+  readonly key: Exclude<keyof Compared, "requests">;
   readonly name: string;
   readonly digits: number;
   /** Largest value that is allowed. */
@@ -45,7 +54,14 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { key: "cpuPercent", name: "CPU, percent of one core", digits: 1, limit: 5 },
+  {
+    key: "cpuPercentWithout",
+    name: "the same without policies, with as many Checkpoints by users",
+    digits: 1,
+  },
+  { key: "cpuPercentOfPolicies", name: "the difference: what policies need", digits: 1 },
   { key: "peakMiB", name: "memory, peak since the start, MiB", digits: 0, limit: 300 },
+  { key: "peakMiBWithout", name: "the same without policies, MiB", digits: 0 },
   { key: "restMiB", name: "memory, median, MiB", digits: 0, limit: 300 },
   { key: "blockMs", name: "longest block of the event loop, ms", digits: 0 },
   { key: "p50", name: "from due to the start of the action, p50, ms", digits: 0 },
@@ -66,11 +82,23 @@ const ROWS: readonly Row[] = [
   { key: "changesPerSecond", name: "changes by others per second", digits: 0 },
 ];
 
-function table(rounds: readonly Figures[]): string {
+async function compare(): Promise<Compared> {
+  const figures = await measure(scale, nodeOptions);
+  const without = await measure({ ...scale, policies: 0, byUsers: figures.startsPerSecond }, nodeOptions);
+  return {
+    ...figures,
+    cpuPercentWithout: without.cpuPercent,
+    cpuPercentOfPolicies: figures.cpuPercent - without.cpuPercent,
+    peakMiBWithout: without.peakMiB,
+  };
+}
+
+function table(rounds: readonly Compared[]): string {
   const rows = ROWS.map(({ key, name, digits, limit }) => {
     const all = rounds.map((round) => round[key]);
     const value = median(all);
     const range = [Math.min(...all), Math.max(...all)].map((one) => one.toFixed(digits)).join(" to ");
+    if (Number.isNaN(value)) return `| ${name} | none | | |`;
     const verdict = limit === undefined ? "" : `${limit}: ${value <= limit ? "met" : "missed"}`;
     return `| ${name} | ${value.toFixed(digits)} | ${range} | ${verdict} |`;
   });
@@ -78,9 +106,9 @@ function table(rounds: readonly Figures[]): string {
 }
 
 async function main(): Promise<void> {
-  const rounds: Figures[] = [];
+  const rounds: Compared[] = [];
   for (let round = 1; round <= Number(values.rounds); round++) {
-    const figures = await measure(scale, nodeOptions);
+    const figures = await compare();
     const load = loadavg()[0]?.toFixed(1);
     console.log(
       `round ${round}: ${ROWS.map(({ key, name, digits }) => `${name} ${figures[key].toFixed(digits)}`).join("; ")}; load of the machine ${load}`,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ControllerSettings } from "../../config/programs/controller";
@@ -15,9 +15,12 @@ const SETTLE_MS = 60_000;
 const TICK_MS = 50;
 
 export interface Scale {
+  /** Number of policies. With 0, the controller runs without the function. */
   readonly policies: number;
   readonly pods: number;
   readonly checkpoints: number;
+  /** Checkpoints that users create in a second. */
+  readonly byUsers: number;
   /** Factor of the intervals, which are 5 to 60 minutes. */
   readonly factor: number;
   /** Time that is measured, s. */
@@ -56,11 +59,12 @@ export interface Figures {
   readonly crossingMax: number;
 }
 
-/** Returns the settings of a controller with all functions of policies that need no further server. */
-function settingsOf(): ControllerSettings {
+/** Returns the settings of a controller with all functions of policies that need no further server, or without policies. */
+function settingsOf(hasPolicies: boolean): ControllerSettings {
+  const common = { ...settings(), log: { level: "info" } } as const;
+  if (!hasPolicies) return common;
   return {
-    ...settings(),
-    log: { level: "info" },
+    ...common,
     policies: {
       maxInFlight: 50,
       memory: { namespace: "cedana-system", readings: "agent" },
@@ -85,21 +89,21 @@ export async function measure(scale: Scale, nodeOptions: readonly string[]): Pro
   const startMs = performance.now();
   const controller = new ControllerProcess({
     kubeconfig,
-    settings: settingsOf(),
+    settings: settingsOf(scale.policies > 0),
     replica: "bench",
     folder,
     command: ["--require", preload, ...COMMAND.slice(0, -1), ...nodeOptions, ...COMMAND.slice(-1)],
   });
   const elapsedMs = () => performance.now() - startMs;
   try {
-    await until(
-      "all policies have a status",
-      controller,
-      () => cluster.reported().policies === scale.policies,
-    );
+    await until("the controller leads, and all policies have a status", controller, () => {
+      const isLeading =
+        existsSync(controller.log) && readFileSync(controller.log, "utf8").includes('"msg":"leading"');
+      return isLeading && cluster.reported().policies === scale.policies;
+    });
     const readyMs = elapsedMs();
     const { cpuSeconds: startCpuSeconds } = controller.usage();
-    cluster.change();
+    cluster.change(scale.byUsers);
     await pause(SETTLE_MS);
     cluster.take();
     const [fromMs, from] = [elapsedMs(), controller.usage()];

@@ -28,7 +28,7 @@ import {
 } from "./objects";
 import { measurePolicies, Report } from "./report";
 import { SUSPENDED_SELECTOR, SUSPENDED_WORKLOADS } from "./workloads";
-import { statusOf } from "./status";
+import { failedIn, statusOf } from "./status";
 import { TRIGGERS } from "./triggers";
 import type { Verification } from "../verify";
 
@@ -176,6 +176,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
     metrics,
     () => driver.totals,
     () => driver.keptTotals(),
+    () => failedIn([...policies.list(), ...clusterPolicies.list()]),
   );
 
   if (verification) verification.ended = (policyUID, failure) => driver.ended(policyUID, failure);

@@ -1,4 +1,5 @@
 import {
+  POLICY_FAILED_REASONS,
   RETENTION_KEEP_REASONS,
   RETENTION_LIMITS,
   type OwnerIdentity,
@@ -23,13 +24,26 @@ export interface ReportOptions {
   readonly triggers: readonly string[];
 }
 
-/** Measures all policies together: how many there are, what they have in flight and waiting, and what retention keeps. */
+/**
+ * Measures all policies together: how many there are, what they have in flight and waiting, what retention keeps, and how many are
+ * `Failed`, by reason.
+ */
 export function measurePolicies(
   metrics: Metrics,
   totals: () => { readonly policies: number; readonly inFlight: number; readonly waiting: number },
   kept: () => ReadonlyMap<RetentionKeepReason, number>,
+  failed: () => ReadonlyMap<string, number>,
 ): void {
   metrics.gauge("cedana_policies", "Number of policies", [], (gauge) => gauge.set(totals().policies));
+  metrics.gauge(
+    "cedana_policies_failed",
+    "Number of policies whose condition Failed is true, by reason",
+    ["reason"],
+    (gauge) => {
+      const counts = failed();
+      for (const reason of POLICY_FAILED_REASONS) gauge.set({ reason }, counts.get(reason) ?? 0);
+    },
+  );
   metrics.gauge(
     "cedana_policy_checkpoints_in_flight",
     "Number of Checkpoints of policies that have not ended",

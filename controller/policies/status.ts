@@ -87,9 +87,23 @@ const MAX_MESSAGE = 4096;
 /** Precedes why a run failed. */
 const RUN_FAILED = "the last run did not delete all that it should, and the next one tries again: ";
 
+/** Returns the number of policies whose condition `Failed` is true, by reason. */
+export function failedIn(policies: readonly PolicyObject[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { status } of policies) {
+    const reason = failedOf(status)?.reason;
+    if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function failedOf({ conditions = [] }: PolicyStatus) {
+  return conditions.find(({ type, status }) => type === "Failed" && status === "True");
+}
+
 /** Returns why the last run failed, as another leader wrote it into the status. */
-export function runFailureIn({ conditions = [] }: PolicyStatus): string | undefined {
-  const failed = conditions.find(({ type, status }) => type === "Failed" && status === "True");
+export function runFailureIn(status: PolicyStatus): string | undefined {
+  const failed = failedOf(status);
   return failed?.reason === "RunFailed" ? failed.message.slice(RUN_FAILED.length) : undefined;
 }
 

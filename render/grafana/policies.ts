@@ -33,8 +33,12 @@ export const POLICIES: Row = {
     },
     {
       title: "Policies",
-      description: "Number of CheckpointPolicies and ClusterCheckpointPolicies that the leader evaluates.",
-      queries: [measured("cedana_policies", [], "policies")],
+      description:
+        "Number of CheckpointPolicies and ClusterCheckpointPolicies that the leader evaluates, and of those that are Failed, by reason.",
+      queries: [
+        measured("cedana_policies", [], "policies"),
+        measured("cedana_policies_failed", ["reason"], "{{reason}}"),
+      ],
     },
     {
       title: "Evictions and suspensions after a Checkpoint",

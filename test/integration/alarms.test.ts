@@ -8,6 +8,7 @@ import { stringify } from "yaml";
 import type { InstallSpec } from "../../config";
 import { CedanaChart } from "../../stacks/kubernetes";
 import { suiteWith } from "./support/terraform";
+import { HEALTHY_POLICIES, POLICY_CASES, type Expected, type Series } from "./support/policy-alarms";
 
 const PROMTOOL = process.env["CEDANA_INTEGRATION_PROMTOOL"] ?? "promtool";
 const missing =
@@ -32,16 +33,15 @@ function specOf(install: Omit<InstallSpec, "controller"> = {}): Spec {
     image: image("cedana-node-agent"),
     repository: image("checkpoints").repository,
   };
-  const all = { policies: {}, ...install, controller };
+  const destination = { name: "ops", url: "https://hooks.example.com", secret: { name: "keys", key: "ops" } };
+  const policies = { actions: ["notify" as const], notify: { destinations: [destination] }, verify: {} };
+  const all = { policies, ...install, controller };
   const chart = new CedanaChart(Testing.app(), "cedana", { engine, install: all });
   const objects = chart.toJson() as { kind: string; spec: Spec }[];
   const rule = objects.find(({ kind }) => kind === "PrometheusRule");
   if (!rule) throw new Error("the install has no PrometheusRule");
   return rule.spec;
 }
-
-/** Values of series, one a minute, in promtool's notation. */
-type Series = Readonly<Record<string, string>>;
 
 const checkpoints = (result: string, reason: string) =>
   `cedana_checkpoints_total{pod="a",engine="criu",result="${result}",reason="${reason}"}`;
@@ -58,10 +58,6 @@ const NOT_AFTER = 'cedana_webhook_certificate_not_after_timestamp_seconds{pod="a
 const SPACE = 'cedana_node_checks{pod="a",check="space",status="failed"}';
 const REGISTRY = 'cedana_node_checks{pod="a",check="registry",status="failed"}';
 const RETRYING = 'cedana_pushes_retrying{pod="a"}';
-
-const policies = (trigger: string, outcome: string) =>
-  `cedana_policy_actions_total{pod="a",trigger="${trigger}",outcome="${outcome}"}`;
-const WAITING = 'cedana_policy_actions_waiting{pod="a"}';
 
 /** A busy install without problems. The time of the tests begins at 0. */
 const HEALTHY: Series = {
@@ -106,20 +102,8 @@ const HEALTHY: Series = {
   [REGISTRY]: "0x120",
   // A registry that is away for a few minutes.
   [RETRYING]: "0x20 1x5 0x93",
-  [policies("heartbeat", "started")]: "0+9x120",
-  [policies("heartbeat", "covered")]: "0+1x120",
-  [policies("heartbeat", "missed")]: "0x120",
-  [policies("manual", "backoff")]: "0x120",
-  // The start of an hour with many pods.
-  [WAITING]: "0x20 0+40x20 800-40x20 0x58",
+  ...HEALTHY_POLICIES,
 };
-
-interface Expected {
-  readonly alert: string;
-  /** Labels besides those of the rule. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly summary: string;
-}
 
 suiteWith(missing)("alarms", () => {
   let dir: string;
@@ -177,7 +161,7 @@ suiteWith(missing)("alarms", () => {
     const checked = promtool("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml");
     expect(checked).toEqual({
       status: 0,
-      output: expect.stringContaining("SUCCESS: 8 rules found") as string,
+      output: expect.stringContaining("SUCCESS: 11 rules found") as string,
     });
   });
 
@@ -243,42 +227,7 @@ suiteWith(missing)("alarms", () => {
       },
       { 30: [], 32: [failed("QuotaExceeded"), failed("OutcomeUnknown")] },
     ],
-    [
-      "a policy misses a deadline, a pod of another one is in backoff, and a run of a third one fails",
-      {
-        [policies("heartbeat", "missed")]: "0x30 1x89",
-        [policies("manual", "backoff")]: "0x30 2x89",
-        [policies("heartbeat", "failed")]: "0x30 1x89",
-      },
-      {
-        30: [],
-        32: [
-          ["heartbeat", "failed"],
-          ["heartbeat", "missed"],
-          ["manual", "backoff"],
-        ].map(([trigger = "", outcome = ""]) => ({
-          alert: "CedanaPoliciesFail",
-          labels: { trigger, outcome },
-          summary: `Policies do not do what is due: ${outcome}`,
-        })),
-        47: [],
-      },
-    ],
-    [
-      "pods that are due wait, and become more for half an hour",
-      { [WAITING]: "0x20 10+10x99" },
-      {
-        34: [],
-        64: [],
-        66: [
-          {
-            alert: "CedanaPoliciesWait",
-            labels: {},
-            summary: "More and more pods are due and wait: 320 for all of the last 15 minutes",
-          },
-        ],
-      },
-    ],
+    ...POLICY_CASES,
     [
       "a Checkpoint waits for more than 15 minutes",
       { [OLDEST_CHECKPOINT]: "0+60x120" },

@@ -52,6 +52,7 @@ function alarmsOf(install: ResolvedInstall, settings: ControllerSettings): reado
     ...(gate ? [nodeWaits(gate.failOpenAfterSeconds)] : []),
     ...(requests ? checkpointAlarms(requests.timeoutSeconds) : []),
     ...(policiesOf(install) ? POLICY_ALARMS : []),
+    ...(policies && policies.verify ? [VERIFICATIONS_FAIL] : []),
     ...(policies && policies.notify ? [NOTIFICATIONS_FAIL] : []),
     ...(policies && policies.platform ? [NOT_MIRRORED] : []),
     ...(restore ? [RESTORES_LOST] : []),
@@ -128,6 +129,17 @@ const POLICY_ALARMS: readonly Alarm[] = [
     },
   },
   {
+    alert: "CedanaPoliciesInvalid",
+    expr: 'max by (reason) (cedana_policies_failed{reason=~"InvalidTrigger|InvalidFilter|InvalidAction|InvalidExecutor|ReadingsFailed"}) > 0',
+    for: "15m",
+    labels: { severity: "warning" },
+    annotations: {
+      summary: "{{ $value }} policies do nothing: {{ $labels.reason }}",
+      description:
+        "The condition Failed of each has the cause: kubectl get ckptpol,cckptpol -A, and cedana-cdk explain policy NAME",
+    },
+  },
+  {
     alert: "CedanaPoliciesWait",
     expr: `max(min_over_time(cedana_policy_actions_waiting[${RANGE}])) > 0 and max(deriv(cedana_policy_actions_waiting[${RANGE}])) > 0`,
     for: "30m",
@@ -139,6 +151,17 @@ const POLICY_ALARMS: readonly Alarm[] = [
     },
   },
 ];
+
+const VERIFICATIONS_FAIL: Alarm = {
+  alert: "CedanaVerificationsFail",
+  expr: `sum(increase(cedana_verifications_total{outcome="Failed"}[${RANGE}])) > 0`,
+  labels: { severity: "warning" },
+  annotations: {
+    summary: "A Checkpoint could not be restored in a sandbox pod",
+    description:
+      "The Checkpoint may be no backup of its pod. status.lastVerified of Checkpoint and policy has the cause: kubectl get ckpt -A -o wide, column VERIFIED",
+  },
+};
 
 const NOTIFICATIONS_FAIL: Alarm = {
   alert: "CedanaNotificationsFail",

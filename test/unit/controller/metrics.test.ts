@@ -129,7 +129,7 @@ interface Rule {
 function rules(): readonly Rule[] {
   const controller = { ...(CONTROLLER.controller as object), metrics: { prometheusRule: true } } as never;
   const all = [
-    ...synthCriu({ controller, policies: POLICIES }),
+    ...synthCriu({ controller, policies: { ...POLICIES, verify: {} } }),
     ...synth({ controller, policies: { platform: { heartbeatUnit: "minutes" } } }),
   ].flatMap((one) =>
     one.kind === "PrometheusRule"
@@ -169,7 +169,9 @@ test("the alarms use metrics and values of labels that exist from the start", ()
     "CedanaCheckpointsFail",
     "CedanaCheckpointsWait",
     "CedanaPoliciesFail",
+    "CedanaPoliciesInvalid",
     "CedanaPoliciesWait",
+    "CedanaVerificationsFail",
     "CedanaNotificationsFail",
     "CedanaRestoresLost",
     "CedanaNodeCannotStore",

@@ -267,6 +267,12 @@ test("a policy whose trigger is invalid has the reason, and is Stalled for tools
     { type: "Stalled", reason: "InvalidTrigger" },
   ]);
   expect(holds("suspended")).toMatchObject([{ type: "Ready", reason: "Suspended" }]);
+  const failed = async () =>
+    /cedana_policies_failed\{reason="InvalidTrigger"\} \d/.exec(await metrics.registry.metrics())?.[0];
+  expect(await failed()).toBe('cedana_policies_failed{reason="InvalidTrigger"} 1');
+  policy("p", { trigger: { heartbeat: { cron: "0 0 28 2 *" } } });
+  await seconds(16);
+  expect(await failed()).toBe('cedana_policies_failed{reason="InvalidTrigger"} 0');
 });
 
 test("writes the status of a new generation at once, also right after another write", async () => {
