@@ -113,7 +113,7 @@ export class PolicyEngine {
     const wasOpen = this.slots.has(fact.key);
     const pod = this.slots.set(fact);
     if (pod !== undefined) this.waiting.free(pod);
-    if (fact.state !== "open" && this.started)
+    if (fact.state !== "open")
       for (const followed of this.policies.following(this.pods.get(fact.podUID ?? "")))
         this.refresh(followed);
     const state = fact.policyUID === undefined ? undefined : this.policies.get(fact.policyUID);

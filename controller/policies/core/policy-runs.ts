@@ -37,7 +37,8 @@ export class PolicyRuns {
     state: PolicyState | undefined,
   ): void {
     this.running.delete(policy.uid);
-    if (!state) return;
+    // How the run of an earlier generation ended says nothing about this one.
+    if (state?.policy.generation !== policy.generation) return;
     if (isCompleted) state.lastRunMs = startMs;
     if (isCompleted || failure !== undefined) state.runFailure = failure;
   }

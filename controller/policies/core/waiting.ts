@@ -46,11 +46,17 @@ export class Waiting {
 
   /**
    * Adds a run. If an earlier one of the same policy and pod waits, it takes its place: a pod that is due again must not lose its turn,
-   * and the deadline of the earlier time stays.
+   * and the deadline of the earlier time stays. If a later one waits, as when the request of this one failed, that one stays,
+   * with the deadline of this one.
    */
   add(run: Run): void {
     const id = idOf(run);
     const known = this.entries.get(id);
+    if (known && known.run.dueMs > run.dueMs) {
+      known.sinceMs = run.dueMs;
+      this.deadlines.set(id, run.deadlineMs);
+      return;
+    }
     if (known && known.run.pod.nodeName === run.pod.nodeName) {
       known.run = run;
       const line = this.lines.get(run.policy.uid)?.get(run.pod.nodeName ?? "");

@@ -11,7 +11,8 @@ export class CronSchedule {
   constructor(pattern: string, timezone: string) {
     const [, hour] = pattern.trim().split(/\s+/);
     // A schedule of each hour follows the hours that pass. The other ones name times that clocks show.
-    const clock = hour === "*" || timezone === "UTC" ? undefined : new WallClock(timezone);
+    const isHourly = hour === "*" || hour === "*/1";
+    const clock = isHourly || timezone === "UTC" ? undefined : new WallClock(timezone);
     if (clock) this.clock = clock;
     this.cron = new Cron(pattern, { timezone: clock ? "UTC" : timezone, mode: "5-part", paused: true });
     // An unknown time zone is found with the first date only.

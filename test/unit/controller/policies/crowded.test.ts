@@ -1,5 +1,8 @@
 /** More is due than the limits admit, or Checkpoints that do not help are in the way. */
-import { MINUTE, START, World } from "./support";
+import { PolicyEngine } from "../../../../controller/policies/core/engine";
+import { FILTERS } from "../../../../controller/policies/filters";
+import { TRIGGERS } from "../../../../controller/policies/triggers";
+import { MINUTE, podOf, policyOf, START, World } from "./support";
 
 const every = (intervalSeconds: number) => ({
   trigger: { heartbeat: { intervalSeconds, jitterSeconds: 0 } },
@@ -91,4 +94,27 @@ test("the failures of one pod do not replace those of others in the status", () 
   world.pass(30 * MINUTE);
   const { failures } = world.engine.view("p") ?? { failures: [] };
   expect(new Set(failures.map(({ pod }) => pod))).toEqual(new Set(["a", "b"]));
+});
+
+test("a run that is retried after the next one was due does not start after its own deadline", () => {
+  const missed: number[] = [];
+  const engine = new PolicyEngine({
+    triggers: TRIGGERS,
+    filters: FILTERS,
+    maxPerNode: 1,
+    maxInFlight: 1,
+    checkpointsOf: () => [],
+    checkpointAt: () => undefined,
+    report: (outcome, _, { dueMs }) => void (outcome === "missed" && missed.push((dueMs - START) / MINUTE)),
+  });
+  engine.setPolicy(policyOf("p", { ...every(60), minSpacingSeconds: 0, deadlineSeconds: 90 }), START);
+  engine.setPod(podOf("a", { createdMs: START }), START);
+  engine.start(START);
+  const [first] = engine.advance(START + 1.9 * MINUTE);
+  // The pod is due again while the request is in progress.
+  expect(engine.advance(START + 2 * MINUTE)).toEqual([]);
+  engine.retryRun(first!, START + 2.6 * MINUTE, "socket hang up");
+  expect(engine.advance(START + 2.5 * MINUTE)).toEqual([]);
+  expect(missed).toEqual([1]);
+  expect(engine.advance(START + 2.6 * MINUTE)).toMatchObject([{ dueMs: START + 2 * MINUTE }]);
 });

@@ -1,5 +1,5 @@
 import { PolicyEngine } from "../../../../controller/policies/core/engine";
-import type { Filter, Run, Trigger } from "../../../../controller/policies/core/types";
+import type { CheckpointFact, Filter, Run, Trigger } from "../../../../controller/policies/core/types";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
 import { HOUR, MINUTE, podOf, policyOf, START, World } from "./support";
@@ -57,6 +57,27 @@ test("a leader starts one policy after the other, and misses nothing that change
   expect(matched()).toEqual([2, 2, 2]);
   pod("d", "db");
   expect(matched()).toEqual([1, 1, 1]);
+});
+
+test("a Checkpoint that ends while a leader starts its policies is not missed", () => {
+  const facts: CheckpointFact[] = [];
+  const engine = new PolicyEngine({
+    triggers: TRIGGERS,
+    filters: FILTERS,
+    maxPerNode: 1,
+    maxInFlight: 10,
+    checkpointsOf: () => facts,
+    checkpointAt: () => undefined,
+  });
+  for (const uid of ["p", "q"]) engine.setPolicy(policyOf(uid, { trigger: { checkpointEnded: {} } }), START);
+  engine.setPod(podOf("a"), START);
+  const steps = engine.starting(() => START);
+  steps.next();
+  const end = { state: "completed", createdMs: START, endedMs: START + 1000 } as const;
+  facts.push({ key: "team-a/c", pod: "team-a/a", podUID: "a", ...end });
+  for (const fact of facts) engine.setCheckpoint(fact);
+  while (steps.next().done !== true);
+  expect(["p", "q"].map((uid) => engine.view(uid)?.nextRunMs)).toEqual([START + 1000, START + 1000]);
 });
 
 test("does nothing while it is suspended, and makes up nothing afterwards", () => {

@@ -47,8 +47,8 @@ test("a time that occurs twice at the end of daylight saving time is due once", 
   ]);
 });
 
-test("a schedule of each hour is due in each hour that passes", () => {
-  const settings = { cron: "*/30 * * * *", timeZone: "Europe/Berlin" };
+test.each(["*", "*/1"])("a schedule with the hour %s is due in each hour that passes", (hour) => {
+  const settings = { cron: `*/30 ${hour} * * *`, timeZone: "Europe/Berlin" };
   expect(ticks(settings, "2026-10-24T23:40:00Z", 5)).toEqual([
     "2026-10-25T00:00:00.000Z",
     "2026-10-25T00:30:00.000Z",

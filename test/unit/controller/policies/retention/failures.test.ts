@@ -148,4 +148,21 @@ describe("a run that fails", () => {
       ).view.runFailure;
     expect([of({ deleteCheckpoints: WEEK }), of({ checkpoint: {} })]).toEqual(["etcd is down", undefined]);
   });
+
+  test("does not count for a policy that was changed during it", async () => {
+    for (const days of [30, 1]) checkpoint(`d${days}`, days);
+    policy(WEEK);
+    start();
+    fault((method) => {
+      if (method !== "DELETE") return undefined;
+      cluster.api.edit(`${IN_A}/checkpointpolicies/retention`, (object) => {
+        const { spec } = object as unknown as { spec: { action: object } };
+        spec.action = { deleteCheckpoints: { ...WEEK, keepLast: 1 } };
+        object.metadata["generation"] = 2;
+      });
+      return new ApiError(503, "etcd is down");
+    });
+    await seconds(660);
+    expect(conditionOf("Failed")).toMatchObject({ status: "False", reason: "Scheduled" });
+  });
 });
