@@ -38,7 +38,9 @@ export class Missing {
     const { limits = LIMITS } = this.options;
     if (tags.size === 0) return;
     const suspects = await new Turn(1).do(this.suspects(tags, sinceMs));
-    const left = suspects.filter(({ metadata }) => metadata.uid > this.cursor);
+    const after = suspects.filter(({ metadata }) => metadata.uid > this.cursor);
+    // None is after the last one, for which the registry may have failed.
+    const left = after.length > 0 ? after : suspects;
     for (const object of left.slice(0, limits.reads)) {
       // Also if the registry fails for this one, the next sweep asks about the others.
       this.cursor = object.metadata.uid;

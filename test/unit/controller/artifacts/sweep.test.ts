@@ -238,6 +238,28 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     expect(world.get("one")?.status?.conditions).toMatchObject([{ reason: "CheckpointCompleted" }]);
   });
 
+  test("is found by the next sweep if the registry failed for it, the last one", async () => {
+    let fails = false;
+    await starting({
+      fault: ({ method, path }) =>
+        fails && method === "GET" && path.includes("sha256") ? { status: 403 } : undefined,
+    });
+    world.push({ uid: uidOf(99) });
+    const image = world.push();
+    world.checkpoint("gone", { uid: uidOf(1), image });
+    world.registry.manifests.delete(`checkpoints/${uidOf(1)}`);
+    world.registry.manifests.delete(`checkpoints/${image.split("@")[1]!}`);
+    const { sweep, missing } = sweepOf(world.process());
+    const swept = await sweep();
+    fails = true;
+    await expect(missing(swept)).rejects.toThrow("403");
+    fails = false;
+    await missing(swept);
+    expect(world.get("gone")?.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: "Ready", reason: "ImageNotFound" }),
+    );
+  });
+
   test("is found after a bounded number of others that have no tag either", async () => {
     let fails = false;
     await starting({
