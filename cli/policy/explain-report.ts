@@ -1,4 +1,4 @@
-import type { PolicyStatus } from "../../api";
+import type { PolicyLastVerified, PolicyStatus } from "../../api";
 import type { PolicyObject, PolicyPreview } from "../../controller/policies/preview";
 import { podText, scheduleText } from "./text";
 
@@ -145,16 +145,30 @@ function dueText({ verdict, schedule, status: { nextRunTime }, worksOn }: Policy
     : `next ${worksOn ? "run" : "pod"} at ${nextRunTime}`;
 }
 
-/** The same of the action notify. */
-const OF_NOTIFY: Partial<typeof VERDICTS> = {
-  scheduled: "reports pods when they are due",
-  waiting: "has notifications that are not delivered yet",
-  failing: "reports pods, and the last action failed",
+/** The same of other actions than `checkpoint`. */
+const OF_ACTION: Readonly<Record<string, Partial<typeof VERDICTS>>> = {
+  checkpointThenDelete: {
+    scheduled: "checkpoints and then evicts pods when they are due",
+    failing: "checkpoints and then evicts pods, and the last action failed",
+  },
+  suspend: {
+    scheduled: "checkpoints pods when they are due, and scales their workloads to zero",
+    failing: "checkpoints pods and scales their workloads to zero, and the last action failed",
+  },
+  verify: {
+    scheduled: "verifies the newest Checkpoints of pods when they are due",
+    failing: "verifies the newest Checkpoints of pods, and the last action failed",
+  },
+  notify: {
+    scheduled: "reports pods when they are due",
+    waiting: "has notifications that are not delivered yet",
+    failing: "reports pods, and the last action failed",
+  },
 };
 
 function verdictText({ verdict, action, problem, worksOn, status }: PolicyReport): string {
-  const ofNotify = action === "notify" ? OF_NOTIFY[verdict] : undefined;
-  if (ofNotify !== undefined) return ofNotify;
+  const ofAction = OF_ACTION[action]?.[verdict];
+  if (ofAction !== undefined) return ofAction;
   if (worksOn && verdict === "scheduled") return `works on ${worksOn} when it is due: no pod is evaluated`;
   if (worksOn && verdict === "failing") return `works on ${worksOn}, and the last action failed`;
   const failed = failedOf(status);
@@ -166,6 +180,10 @@ function copyText({ platform }: PolicyStatus): string {
   if (!platform) return "none";
   const { id, state, pods } = platform;
   return [id, state, pods === undefined ? undefined : `${pods} pods`].filter((one) => one).join(", ");
+}
+
+function verifiedText({ time, namespace, checkpoint, outcome, reason, message }: PolicyLastVerified): string {
+  return `${time} Checkpoint ${namespace}/${checkpoint}: ${outcome}: ${reason}: ${message}`;
 }
 
 /** Pods and failures that the text names. JSON has all. */
@@ -202,6 +220,7 @@ export function policyReportText(report: PolicyReport): string {
             `${matched} of ${pods.length} match, ${status.inFlight ?? 0} in flight, ${status.waiting ?? 0} waiting`,
           ] as [string, string],
         ]),
+    ...(status.lastVerified ? [["verified", verifiedText(status.lastVerified)] as [string, string]] : []),
     ...others
       .slice(0, MAX_ROWS)
       .map((pod): [string, string] => [

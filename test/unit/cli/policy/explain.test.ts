@@ -210,6 +210,33 @@ describe("a policy that notifies", () => {
   });
 });
 
+test("explains what a policy verifies, and what it found last", async () => {
+  const lastVerified = {
+    time: "2026-11-27T11:00:00.000Z",
+    namespace: "team-a",
+    checkpoint: "web-0-1",
+    outcome: "Failed",
+    reason: "CRIUFailed",
+    message: "criu failed",
+  };
+  policy({ action: { verify: {} } }, { lastVerified });
+  pod("web-0", "web");
+  const text = policyReportText(await explain("team-a"));
+  expect(text).toContain("team-a/nightly verifies the newest Checkpoints of pods when they are due\n");
+  expect(text).toContain(
+    "  verified   2026-11-27T11:00:00.000Z Checkpoint team-a/web-0-1: Failed: CRIUFailed: criu failed\n",
+  );
+});
+
+test.each([
+  [{ checkpointThenDelete: {} }, "checkpoints and then evicts pods when they are due"],
+  [{ suspend: {} }, "checkpoints pods when they are due, and scales their workloads to zero"],
+])("explains the action %j", async (action, expected) => {
+  policy({ action });
+  pod("web-0", "web");
+  expect(policyReportText(await explain("team-a"))).toContain(`team-a/nightly ${expected}\n`);
+});
+
 const MIRRORED_CONDITION = {
   ...READY,
   reason: "Mirrored",
