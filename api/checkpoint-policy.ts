@@ -58,7 +58,7 @@ const rules: ValidationRule[] = [
   {
     rule: "!has(self.trigger.startup) || !has(self.filter) || !has(self.filter.minRunningSeconds) || self.filter.minRunningSeconds <= self.trigger.startup.readySeconds",
     message:
-      "filter.minRunningSeconds must not exceed trigger.startup.readySeconds: a pod is due once, when it has been Ready for this time, and may not have run for longer then",
+      "filter.minRunningSeconds must not exceed trigger.startup.readySeconds: a pod is due only once, when it has been Ready for readySeconds, and may not have been running for minRunningSeconds then",
   },
   // Rules that only test the presence of fields cost the API server next to nothing.
   {
@@ -142,7 +142,7 @@ const status = object("Current state of the policy.", {
   inFlight: optional(count("Number of the policy's Checkpoints that have not ended.")),
   waiting: optional(
     count(
-      "Number of pods that are due, and wait for the limits. With notify, of notifications that are not delivered yet.",
+      "Number of pods that are due and wait for the limits. With notify, number of notifications that are not delivered yet.",
     ),
   ),
   lastVerified: optional(policyLastVerified),
@@ -229,7 +229,7 @@ export const POLICY_LABELS = {
  * - `Scheduled`: pods that match are checkpointed when they are due
  * - `Suspended`: `spec.suspend` is true
  * - `ReadingsFailed`: there are no readings of memory
- * - `RunFailed`: the last run of deleteCheckpoints did not delete all that it should
+ * - `RunFailed`: the last run of deleteCheckpoints failed or did not delete all that it should
  * - `InvalidTrigger`: the trigger can never be due, or the controller does not have it
  * - `InvalidFilter`: `filter.expression` is not valid, or the controller does not have a filter
  * - `InvalidAction`: the install does not enable the action
@@ -237,7 +237,7 @@ export const POLICY_LABELS = {
  * - `Mirrored`: Cedana's platform executes it
  * - `MirrorPending`: its copy in the platform is about to be created, changed or deleted
  * - `Drifted`: its copy in the platform was changed or deleted there
- * - `PlatformFailed`: the platform rejected it, or has not responded for a long time
+ * - `PlatformFailed`: the platform rejected it, or has not responded for 10 minutes
  */
 export type PolicyReason =
   | "Scheduled"

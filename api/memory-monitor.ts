@@ -41,7 +41,7 @@ export class MemoryMonitor {
 
   /**
    * Evaluates readings.
-   * @param measuredMs returns when a pod was measured. Readings of the same time are one. Default: now
+   * @param measuredMs returns when a pod was measured. Readings with the same time count as one. Default: now
    */
   observe(
     readings: MemoryReadings,

@@ -1,4 +1,4 @@
-/** Who executes a policy: the controller, or Cedana's platform by a copy of it. */
+/** What executes a policy: the controller, or Cedana's platform by a copy of it. */
 import { count, object, oneOf, text, optional, type Infer, type ValidationRule } from "./schema";
 
 export const EXECUTORS = ["Controller", "Platform"] as const;
@@ -11,7 +11,7 @@ export const executor = oneOf(
 const PLATFORM_RULES: readonly (readonly [holds: string, message: string])[] = [
   [
     "has(self.trigger.heartbeat) && has(self.trigger.heartbeat.intervalSeconds)",
-    "trigger cannot be mirrored: Cedana's platform supports heartbeat.intervalSeconds, and neither cron nor other triggers",
+    "trigger cannot be mirrored: Cedana's platform supports only heartbeat.intervalSeconds, not cron or other triggers",
   ],
   [
     "!has(self.trigger.heartbeat) || !has(self.trigger.heartbeat.intervalSeconds) || self.trigger.heartbeat.intervalSeconds % 60 == 0",
@@ -22,7 +22,7 @@ const PLATFORM_RULES: readonly (readonly [holds: string, message: string])[] = [
     "trigger.heartbeat.jitterSeconds cannot be mirrored: remove it",
   ],
   ["!has(self.filter)", "filter cannot be mirrored: the copy selects all pods of the namespace; remove it"],
-  ["has(self.action.checkpoint)", "action cannot be mirrored: Cedana's platform supports checkpoint"],
+  ["has(self.action.checkpoint)", "action cannot be mirrored: Cedana's platform supports only checkpoint"],
   [
     "!has(self.action.checkpoint) || ((!has(self.action.checkpoint.engine) || self.action.checkpoint.engine == 'cedana') && (!has(self.action.checkpoint.leaveRunning) || self.action.checkpoint.leaveRunning) && (!has(self.action.checkpoint.deletionPolicy) || self.action.checkpoint.deletionPolicy == 'Retain'))",
     "action.checkpoint cannot be mirrored: allowed are engine cedana, leaveRunning true and deletionPolicy Retain, the defaults",
@@ -33,7 +33,7 @@ const PLATFORM_RULES: readonly (readonly [holds: string, message: string])[] = [
   ],
 ];
 
-/** What a copy in the platform cannot express. */
+/** Rejects what a copy in the platform cannot express. */
 export const executorRules: readonly ValidationRule[] = PLATFORM_RULES.map(([holds, message]) => ({
   rule: `!has(self.executor) || self.executor != 'Platform' || (${holds})`,
   message: `with executor Platform, ${message}`,

@@ -6,11 +6,11 @@ export type CheckpointOutcome = (typeof CHECKPOINT_OUTCOMES)[number];
 
 /** The trigger `checkpointEnded`. */
 export const checkpointEnded = object(
-  "When a Checkpoint of the pod has ended, of any client. Only for the action notify.",
+  "When a Checkpoint of the pod, of any client, has ended. Only for the action notify.",
   {
     outcomes: optional(
       list(
-        "Outcomes for which it is due. Default: both.",
+        "Outcomes for which the pod is due. Default: both.",
         oneOf("Completed: the Checkpoint can be restored. Failed: it cannot.", CHECKPOINT_OUTCOMES),
         { minItems: 1, maxItems: 2, merge: "set" },
       ),
@@ -37,22 +37,22 @@ export const notify = object(
   },
 );
 
-/** Rules of a policy with them. */
+/** Validation rules of a policy with this trigger or action. */
 export const notifyRules: readonly ValidationRule[] = [
   {
     rule: "!has(self.trigger.checkpointEnded) || has(self.action.notify)",
     message:
-      "the trigger checkpointEnded is only for the action notify: others would follow their own Checkpoints",
+      "the trigger checkpointEnded is only for the action notify: other actions would follow their own Checkpoints",
   },
   {
     rule: "!has(self.action.notify) || !has(self.trigger.webhook)",
     message:
-      "the trigger webhook is not for notify: its sender knows of the request, and one request would cause one for each pod",
+      "the trigger webhook is not for notify: its sender already knows of the request, and one request would cause a notification for each pod",
   },
   {
     rule: "!has(self.action.notify) || !has(self.trigger.heartbeat) || !has(self.trigger.heartbeat.intervalSeconds) || self.deadlineSeconds <= self.trigger.heartbeat.intervalSeconds",
     message:
-      "with notify, deadlineSeconds must not exceed intervalSeconds: a new leader repeats one notification of a pod, and others that wait would be lost",
+      "with notify, deadlineSeconds must not exceed intervalSeconds: a new leader repeats only one notification of a pod, so others that wait would be lost",
   },
 ];
 

@@ -36,7 +36,7 @@ const CRON_PATTERN = `^${[
   field(`([0-7]|${DAYS.join("|")})`, "[1-7]"),
 ].join(" +")}$`;
 
-/** Pattern of a range of names whose end is before its begin. A week may begin with SUN, and end with it. */
+/** Pattern of a range of names whose end is before its start. A week may start or end with SUN. */
 const REVERSED_NAMES = [MONTHS, DAYS.slice(0, -1)]
   .flatMap((names) => names.slice(1).map((name, index) => `${name}-(${names.slice(0, index + 1).join("|")})`))
   .join("|");
@@ -97,7 +97,7 @@ const heartbeat = object(
         "!has(self.cron) || (self.cron.findAll('[0-9]+-[0-9]+').all(range, int(range.split('-')[0]) <= int(range.split('-')[1])) && !self.cron.matches(r'(?i)" +
         REVERSED_NAMES +
         "'))",
-      message: "cron has a range whose end is before its begin; list both parts, such as FRI-SUN,MON",
+      message: "cron has a range whose end is before its start; list both parts, such as FRI-SUN,MON",
     },
     {
       rule: "!has(self.cron) || !self.cron.matches(r'(?i)" + NEVER + "')",
@@ -106,7 +106,7 @@ const heartbeat = object(
     { rule: "!has(self.timeZone) || has(self.cron)", message: "timeZone has no effect without cron" },
     {
       // An unknown time zone ends the evaluation with an error, and the API server rejects the object.
-      // Local and Factory are no places: Local is the zone of the machine on which the API server runs.
+      // Local and Factory are not places: Local is the time zone of the API server's machine.
       rule: "!has(self.timeZone) || (!(self.timeZone in ['Local', 'Factory']) && timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0)",
       message: "timeZone must exist in the IANA database",
     },

@@ -1,26 +1,26 @@
-/** Addresses that a request to a host of an operator must not reach: those of the node and its cloud. */
+/** Refuses addresses that a request to a configured host must not reach: those of the node and its cloud. */
 import { lookup, type LookupAddress } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 
-/** Ranges, with why they are refused. IPv6 addresses that contain an IPv4 address are evaluated as that. */
+/** Ranges, and why they are refused. An IPv6 address that contains an IPv4 address is evaluated as the IPv4 address. */
 const RANGES: readonly (readonly [range: string, prefix: number, family: "ipv4" | "ipv6", why: string])[] = [
-  ["0.0.0.0", 8, "ipv4", "it is no address of a host"],
+  ["0.0.0.0", 8, "ipv4", "it is not the address of a host"],
   ["127.0.0.0", 8, "ipv4", "it is a loopback address"],
-  ["169.254.0.0", 16, "ipv4", "it is a link-local address, as those of metadata and credentials are"],
+  ["169.254.0.0", 16, "ipv4", "it is a link-local address, which metadata and credentials use"],
   ["224.0.0.0", 3, "ipv4", "it is a multicast or reserved address"],
   ["::", 96, "ipv6", "it is a loopback address, or no address of a host"],
   ["fe80::", 10, "ipv6", "it is a link-local address"],
   ["fd00:ec2::", 32, "ipv6", "it is an address of metadata or credentials"],
   ["ff00::", 8, "ipv6", "it is a multicast address"],
-  // Tunnels, whose IPv4 address would not be evaluated.
+  // Tunnels: the IPv4 address that they contain would not be evaluated.
   ["64:ff9b:1::", 48, "ipv6", "it is an address of a translator"],
   ["::ffff:0:0:0", 96, "ipv6", "it is an address of a translator"],
   ["2001::", 32, "ipv6", "it is an address of a tunnel"],
   ["2002::", 16, "ipv6", "it is an address of a tunnel"],
   // NAT64 of the ranges above.
-  ["64:ff9b::", 104, "ipv6", "it is no address of a host"],
+  ["64:ff9b::", 104, "ipv6", "it is not the address of a host"],
   ["64:ff9b::7f00:0", 104, "ipv6", "it is a loopback address"],
-  ["64:ff9b::a9fe:0", 112, "ipv6", "it is a link-local address, as those of metadata and credentials are"],
+  ["64:ff9b::a9fe:0", 112, "ipv6", "it is a link-local address, which metadata and credentials use"],
   ["64:ff9b::e000:0", 99, "ipv6", "it is a multicast or reserved address"],
 ];
 
@@ -32,7 +32,7 @@ const LISTS = RANGES.map(([range, prefix, family, why]) => {
 
 /**
  * Returns why a request must not be sent to an address: loopback, link-local (also the cloud's metadata), multicast and the like,
- * or what is no address. Undefined: it may be, as a private or public address.
+ * or not an IP address. Undefined: the address is permitted, such as a private or public one.
  */
 export function refusedAddress(address: string): string | undefined {
   const family = isIP(address);
@@ -55,7 +55,7 @@ export function checkAddress(address: string, refuse: RefuseAddress): void {
   if (why !== undefined) throw new RefusedAddressError(`the address ${address} is refused: ${why}`);
 }
 
-/** Returns a lookup for sockets that fails if one address of the name is refused. A second lookup could have another result. */
+/** Returns a lookup for sockets that fails if one address of the name is refused. A check before the socket's lookup could see other addresses. */
 export function refusingLookup(refuse: RefuseAddress, resolve: typeof lookup = lookup): LookupFunction {
   return (hostname, options, callback) => {
     const done = (error: Error | null, found: string | LookupAddress[], family?: number) => {

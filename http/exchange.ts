@@ -100,7 +100,7 @@ export function open(request: HttpRequest, deadline: Deadline): Promise<http.Inc
   const { connectTimeoutMs, idleTimeoutMs, responseIdleTimeoutMs } = request;
   const literal = url.hostname.replace(/^\[(.*)\]$/, "$1");
   try {
-    // Sockets do not look up the name of an address.
+    // A socket calls no lookup for a literal address.
     if (refuse && isIP(literal) !== 0) checkAddress(literal, refuse);
   } catch (error) {
     return Promise.reject(new NoResponseError(messageOf(error), false, error));

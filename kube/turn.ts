@@ -17,7 +17,7 @@ export class Turn {
     while (this.count >= this.most) await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
-  /** Does divided work: other events are handled between its steps. */
+  /** Executes divided work. Other events are handled between its steps. */
   async do<T>(work: Steps<T>): Promise<T> {
     for (;;) {
       const { done, value } = work.next();
@@ -30,10 +30,10 @@ export class Turn {
 /** Work that is divided: a generator that yields after each step. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Items of one step. */
+/** Number of items of one step. */
 const ITEMS = 500;
 
-/** Does divided work at once. */
+/** Executes divided work without pauses. */
 export function atOnce<T>(work: Steps<T>): T {
   for (;;) {
     const { done, value } = work.next();

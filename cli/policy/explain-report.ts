@@ -11,7 +11,7 @@ import { podText, scheduleText } from "./text";
  * - `suspended`: `spec.suspend` is true
  * - `invalid`: the trigger or the filter cannot be evaluated, or the controller reports the condition `Failed`
  * - `mirrored`: Cedana's platform executes it, or is about to
- * - `notMirrored`: Cedana's platform does not execute it as it is written
+ * - `notMirrored`: Cedana's platform does not execute it as written
  * - `unobserved`: the controller has not evaluated its current generation
  */
 export type PolicyVerdict =

@@ -169,7 +169,7 @@ export function readPods(file: string, withCheckpoints: boolean): Cluster {
   return clusterOf(pods, namespaces, retention);
 }
 
-/** What a decision about Checkpoints needs, for kubectl. */
+/** Kinds that a decision about Checkpoints needs, as an argument of kubectl. */
 const RETENTION_KINDS = "checkpoints,pods,namespaces,replicasets,statefulsets,daemonsets,jobs";
 
 function clusterOf(
@@ -184,7 +184,7 @@ function clusterOf(
   };
 }
 
-/** Returns the pods that the controller evaluates: none that ends or verifies a Checkpoint. */
+/** Returns the pods that the controller evaluates: without those that are ending or verify a Checkpoint. */
 function evaluated(pods: readonly PodObject[]): readonly PolicyPod[] {
   return pods.filter(({ isDeleted, isSandbox }) => !isDeleted && !isSandbox).map(({ pod }) => pod);
 }
@@ -199,7 +199,7 @@ function completed({ metadata, ...object }: Manifest): Json {
 }
 
 /**
- * Lists the pods of a namespace, or of all, and the namespaces.
+ * Lists the namespaces, and the pods of one namespace or of all.
  * @param withCheckpoints whether a policy works on Checkpoints: they are listed too
  */
 export async function listPods(

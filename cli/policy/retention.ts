@@ -1,4 +1,4 @@
-/** Objects that the preview of a policy with the action `deleteCheckpoints` depends on, of a cluster or a file. */
+/** Reads the objects for the preview of a policy with the action `deleteCheckpoints`, from a cluster or a file. */
 import {
   CHECKPOINT,
   JOB,
@@ -14,7 +14,7 @@ import { CommandError, EXIT } from "../errors";
 export interface RetentionSource extends Omit<RetentionObjects, "labelsOf" | "unknown"> {
   readonly pods: readonly PodObject[];
   readonly workloads: readonly WorkloadObject[];
-  /** Kinds that protect Checkpoints, and of which a file has no object. */
+  /** Kinds that protect Checkpoints and of which a file has no object. */
   readonly absent: readonly string[];
 }
 
@@ -33,14 +33,14 @@ export async function listRetention(
   return { checkpoints, pods, workloads: workloads.flat(), jobs, absent: [] };
 }
 
-/** A cluster in which the kind is not installed yet has none. */
+/** Returns no objects if the cluster does not have the kind. @throws other errors */
 function noneIfMissing(error: unknown): readonly never[] {
   if (error instanceof ApiError && error.status === 404) return [];
   throw error;
 }
 
 /**
- * Reads them from a file.
+ * Reads the objects from a file.
  * @param ofKind returns its objects of a kind, with complete metadata
  * @throws CommandError (exit code 2) for a Checkpoint without a pod
  */
@@ -62,7 +62,7 @@ export function readRetention(
     checkpoints,
     pods,
     workloads: workloads.flat(),
-    // Whether a file without Jobs has all of them is not known. Then the Checkpoints of Jobs stay.
+    // A file without Jobs may be incomplete. Then the Checkpoints of Jobs stay.
     ...(jobs.length === 0 ? {} : { jobs }),
     absent: [
       ...(pods.length === 0 ? ["Pod"] : []),

@@ -31,7 +31,7 @@ export async function testPolicies(
     throw new Error(`${options.pods} has no Namespace ${namespace}`);
   };
   const reconciled = pods.filter(({ namespace }) => isReconciled(namespace));
-  // Without them, what the policy selects is not known.
+  // Without the labels, it is not known what the policy selects.
   const labelsOfCheckpoints = (namespace: string) => {
     try {
       return labelsOf(namespace);

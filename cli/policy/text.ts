@@ -44,7 +44,7 @@ function resultText({ worksOn, pods, retention }: PolicyTest, matched: number): 
   return worksOn ? `works on ${worksOn}: no pod is evaluated` : `matches ${matched} of ${pods.length} pods`;
 }
 
-/** Checkpoints to delete, and those that stay, that the text names of each policy. JSON has all. */
+/** Maximum number of Checkpoints to delete, and of those that stay, in the text of each policy. JSON has all. */
 const MAX_ITEMS = 20;
 
 function retentionRows(

@@ -155,13 +155,13 @@ function checkPolicyWebhook(engine: ResolvedEngine, install: ResolvedInstall): P
   ];
 }
 
-/** Returns the access to the platform in which policies are mirrored. Undefined: they are not. */
+/** Returns the access to the platform in which policies are mirrored; undefined if the install mirrors none. */
 export function platformOf(engine: ResolvedEngine, install: ResolvedInstall): PlatformAccess | undefined {
   const policies = policiesOf(install);
   return policies && policies.platform ? definitionOf(engine).platform?.(engine) : undefined;
 }
 
-/** Rejects the mirror of policies by an engine without a platform. */
+/** Rejects mirrored policies with an engine that has no platform. */
 function checkPlatform(engine: ResolvedEngine, install: ResolvedInstall): Problem[] {
   const policies = policiesOf(install);
   if (!policies || !policies.platform || definitionOf(engine).platform) return [];

@@ -77,11 +77,11 @@ export const policiesSchema = shape({
   ),
   notify: described(
     v.optional(policyNotifySchema, {}),
-    "Settings of the action notify, which actions enables. Without a destination, it records only events.",
+    "Settings of the action notify. Enable it in actions. Without a destination, it records only events.",
   ),
   platform: described(
     v.optional(oneOf([v.literal(false), policyPlatformSchema]), false),
-    "Copies of policies with executor Platform in Cedana's platform, which executes them. Only with the engine cedana. false: no copies, and the controller has no token of the platform.",
+    "Copies of policies with executor Platform in Cedana's platform, which executes them. Only with the engine cedana. false: no copies, and the controller does not get the platform's token.",
   ),
   checkpointPolicies: described(v.optional(v.array(policySchema), []), "CheckpointPolicies to create."),
   clusterCheckpointPolicies: described(
@@ -216,7 +216,7 @@ function checkNamespace(
   ];
 }
 
-/** Compiles the expression of a filter, which the API server does not. The filter may have problems. */
+/** Compiles the expression of a filter, because the API server does not. The filter may have other problems. */
 function checkExpression({ filter }: { readonly filter?: unknown }): Problem[] {
   const { expression } = (filter ?? {}) as { readonly expression?: unknown };
   if (typeof expression !== "string" || isToken(expression)) return [];

@@ -4,7 +4,7 @@ import { printable, type Problem } from "../schema/problem";
 import * as v from "../schema/valibot";
 import { secretRef } from "../secret";
 
-/** Most destinations of an install. Each has its own queue. */
+/** Maximum number of destinations of an install. Each has its own queue. */
 const MAX_DESTINATIONS = 20;
 
 const url = v.pipe(
@@ -18,7 +18,7 @@ const url = v.pipe(
   }),
 );
 
-/** Matches the certificates of authorities. A private key beside them is no certificate. */
+/** Matches the certificates of authorities. A text with a private key does not match. */
 const certificates = pattern(
   /^\s*(?:-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/,
   {
@@ -38,11 +38,11 @@ export const destinationSchema = shape({
   ),
   secret: described(
     secretRef,
-    "Key in a Secret in the namespace of the install, with the key of signatures: whsec_ and 24 to 64 bytes as base64. With several, one a line, a request has a signature of each.",
+    "Key in a Secret in the namespace of the install, with the key of signatures: whsec_ and 24 to 64 bytes as base64. With several keys, one per line, a request has a signature by each.",
   ),
   caBundle: described(
     derived(certificates, "the authorities of Node"),
-    "Certificates of authorities, one of which must have signed the receiver's, as PEM.",
+    "Certificates of authorities as PEM, one of which must have signed the receiver's certificate.",
   ),
 });
 
@@ -50,7 +50,7 @@ export const destinationSchema = shape({
 export const policyNotifySchema = shape({
   destinations: described(
     v.optional(v.pipe(v.array(destinationSchema), v.maxLength(MAX_DESTINATIONS)), []),
-    "Receivers of notifications. Policies can name no others.",
+    "Receivers of notifications. Policies can name only these.",
   ),
 });
 
@@ -104,7 +104,7 @@ export function checkDestination(
     {
       code: "destination-not-listed",
       path: ["action", "notify", "destination"],
-      message: "is no destination of the install",
+      message: "is not a destination of the install",
       given: printable(name),
       allowed:
         destinations.length === 0 ? "none: only events" : destinations.map((one) => one.name).join(", "),

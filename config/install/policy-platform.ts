@@ -5,7 +5,7 @@ import * as v from "../schema/valibot";
 
 /** Units of the platform's heartbeats. */
 export const HEARTBEAT_UNITS = ["minutes", "seconds"] as const;
-/** What is done about a copy that was changed or deleted in the platform. */
+/** What the controller does about a copy that was changed or deleted in the platform. */
 export const DRIFT_MODES = ["report", "correct"] as const;
 /** Seconds between two comparisons with the platform. */
 export const compareSeconds = integer(30, 3600);
@@ -18,11 +18,11 @@ export const policyPlatformSchema = shape({
   ),
   drift: described(
     v.optional(v.picklist(DRIFT_MODES), "report"),
-    "What the controller does about a copy that was changed or deleted in the platform. report: only the status of the policy and metrics say so. correct: it is changed back or created again.",
+    "What the controller does about a copy that was changed or deleted in the platform. report: it only reports this in the status of the policy and in metrics. correct: it changes the copy back or creates it again.",
   ),
   compareSeconds: described(
     v.optional(compareSeconds, 60),
-    "Seconds between two comparisons of the copies with their policies, one request for all.",
+    "Seconds between two comparisons of the copies with their policies. A comparison is one request for all copies.",
   ),
 });
 

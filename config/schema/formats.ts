@@ -45,7 +45,7 @@ const HTTPS_URL = /^https:\/\/[^\s/?#]+(\/[^\s?#]*)?$/;
 
 /**
  * Returns the schema of an https:// URL. A user or password is rejected, because it would be written to the output.
- * @param isSecret whether a problem must not repeat the value, as a query can have a token
+ * @param isSecret whether problems must not repeat the value, because a query can contain a token
  */
 export function httpsUrl(isSecret = false): v.GenericSchema<string> {
   const secret = isSecret ? { secret: true } : {};

@@ -5,7 +5,7 @@ import { namesOf } from "./artifact";
 /** How long a list of all Checkpoints is used, so that many deletions cause one list, ms. */
 const LIST_MS = 30_000;
 
-/** The Checkpoints of all namespaces, by their UID and by what they name their artifact by. */
+/** Checkpoints of all namespaces, by their UID and by the UID or digest that names their artifact. */
 type Named = ReadonlyMap<string, readonly CheckpointObject[]>;
 
 /** Finds Checkpoints of all namespaces that name an artifact: the cache has only those of the install, and may be late. */

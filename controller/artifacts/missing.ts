@@ -30,8 +30,8 @@ export class Missing {
 
   /**
    * Asks the registry about a bounded number of Checkpoints without a tag.
-   * @param swept repositories, listed after `sinceMs`. Without a tag nothing is concluded, because the repository may be another one;
-   *   and nothing of those that could not be listed
+   * @param swept repositories, listed after `sinceMs`. Those that could not be listed are skipped. If no tag was listed, nothing is
+   *   concluded, because the repository may be another one
    * @throws errors of the registry and the API server; the signal's reason
    */
   async mark({ tags, failed }: Swept, sinceMs: number, signal: AbortSignal): Promise<void> {
@@ -39,10 +39,10 @@ export class Missing {
     if (tags.size === 0) return;
     const suspects = await new Turn(1).do(this.suspects(tags, sinceMs));
     const after = suspects.filter(({ metadata }) => metadata.uid > this.cursor);
-    // None is after the last one, for which the registry may have failed.
+    // The last request may have failed, and no Checkpoint follows it.
     const left = after.length > 0 ? after : suspects;
     for (const object of left.slice(0, limits.reads)) {
-      // Also if the registry fails for this one, the next sweep asks about the others.
+      // Even if the registry fails for this one, the next sweep continues with the others.
       this.cursor = object.metadata.uid;
       await this.ask(object, failed, signal);
     }

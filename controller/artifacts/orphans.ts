@@ -225,7 +225,7 @@ export interface Swept {
   readonly tags: ReadonlySet<string>;
   /** Errors of the repositories that could not be swept, by their name. */
   readonly failed: ReadonlyMap<string, unknown>;
-  /** Why it is not known whether Checkpoints of other namespaces name the orphans. None was deleted after that. */
+  /** Why it is not known whether Checkpoints of other namespaces name the orphans. After that, none was deleted. */
   readonly unconfirmed?: Error;
 }
 

@@ -27,7 +27,7 @@ import { Retention, type RetentionCaches } from "./retention";
 
 /** Longest time between two looks at the clock, which may be set. */
 const MAX_SLEEP_MS = 60_000;
-/** Why a sleep ends: without a reason, each time would create an error with a stack. */
+/** Reason for which a sleep ends. Without a reason, each abort would create an error with a stack. */
 const WOKEN = "woken";
 /** Delay after a request that was not executed. */
 const RETRY_MS = 5000;
@@ -154,7 +154,7 @@ export class PolicyDriver {
       { retention: this.retention },
       nextRunMs,
     );
-    // It took time. Nothing stays of a policy that was deleted meanwhile.
+    // The policy may have been deleted meanwhile. Then nothing of it is kept.
     if (!this.engine.policy(uid)) this.retention.policyDeleted(uid);
     return status ?? {};
   }
@@ -320,7 +320,7 @@ export class PolicyDriver {
     return found && { action: found.entry, settings: found.settings };
   }
 
-  /** Looks again at who executes a policy. */
+  /** Evaluates again what executes a policy. */
   executorChanged(object: PolicyObject): void {
     this.setPolicy(object, Date.now());
     this.wake();

@@ -82,8 +82,8 @@ function resumes(actions: typeof ACTIONS): boolean {
 }
 
 /**
- * Returns the controllers of policies: one executes actions when pods are due, and writes the status of policies; one does what
- * follows a Checkpoint; and one for each destination sends notifications.
+ * Returns the controllers of policies: one executes actions when pods are due, and writes the status of policies; one executes the
+ * follow-ups of Checkpoints; and one for each destination sends notifications.
  */
 export function policyControllers(options: PolicyOptions): readonly Controller[] {
   const { settings, cache, client, events, log, metrics, verification, tables = {} } = options;
@@ -216,7 +216,7 @@ export function policyControllers(options: PolicyOptions): readonly Controller[]
         const isElsewhere = platform.isElsewhere(object);
         if (!view && !isElsewhere) return undefined;
         const nowMs = Date.now();
-        // That an agent or the platform does not respond is no change of any object.
+        // If an agent or the platform does not respond, no object changes.
         const again = view?.isWatching || isElsewhere ? { requeueAfterMs: ABSENCE_MS } : undefined;
         const more = {
           readings: readings.problem(nowMs),

@@ -3,7 +3,7 @@
 /** How Grafana formats the values of a panel. */
 export type Unit = "short" | "s" | "percentunit" | "bytes" | "reqps" | "ops" | "bool_yes_no";
 
-/** A query, and what its series are called. */
+/** A query, and the name of its series. */
 export interface Query {
   readonly expr: string;
   /** With the labels of the series in braces: `{{result}}`. */
@@ -19,9 +19,9 @@ export interface PanelGiven {
   readonly unit?: Unit;
   /** `stat` shows the current value, `timeseries` its course. Default: timeseries. */
   readonly type?: "stat" | "timeseries";
-  /** Value from which on a `stat` is red. Default: it has no color. */
+  /** A `stat` is red from this value on. Default: it has no color. */
   readonly redFrom?: number;
-  /** Value below which a `stat` is red. */
+  /** A `stat` is red below this value. */
   readonly redBelow?: number;
   readonly queries: readonly Query[];
 }

@@ -8,7 +8,7 @@ export const POLICIES: Row = {
     {
       title: "What was due, by outcome",
       description:
-        "started: a Checkpoint was requested. covered: another one sufficed. filtered: the pod no longer matched. backoff: its last Checkpoints failed. missed: it could not start before the deadline.",
+        "started: a Checkpoint was requested. covered: another Checkpoint was recent enough. filtered: the pod no longer matched. backoff: its last Checkpoints failed. missed: it could not start before the deadline.",
       queries: [increases("cedana_policy_actions_total", ["outcome"])],
     },
     {
@@ -130,7 +130,7 @@ export const RETENTION: Row = {
       unit: "s",
       queries: [
         {
-          // 0: there was none.
+          // 0: no sweep was completed.
           expr: `time() - (max(${of("cedana_artifact_sweep_last_success_timestamp_seconds")}) > 0)`,
           legend: "since the last sweep",
         },

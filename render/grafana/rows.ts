@@ -1,4 +1,4 @@
-/** The panels of the dashboard: what docs/controller/operations.md says of each metric, by function. */
+/** The panels of the dashboard, by function. docs/controller/operations.md explains each metric. */
 import type { Row } from "./panel";
 import { POLICIES, RETENTION } from "./policies";
 import { increases, measured, of, quantiles, rates } from "./queries";
@@ -196,7 +196,8 @@ const RESTORES: Row = {
     },
     {
       title: "Requests that the webhook refused",
-      description: "By the limit that a connection or request exceeded, and restarts of its process.",
+      description:
+        "By the limit that a connection or request exceeded, and restarts of the webhook's process.",
       queries: [
         increases("cedana_webhook_refused_total", ["reason"]),
         { ...increases("cedana_webhook_restarts_total", []), legend: "restarts" },

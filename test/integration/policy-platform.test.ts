@@ -58,7 +58,7 @@ const interval = { heartbeat: { intervalSeconds: 60 } };
     process.stderr.write(`$ kubectl ${args.join(" ")}\n${text}\n`);
   }
 
-  test("a policy is created in the platform, also if the response is lost and the leader is killed, and the controller does not execute it", async () => {
+  test("creates a copy in the platform even if the response is lost and the leader is killed, and does not execute the policy", async () => {
     foreign = platform.byUser({ resource_list: ["other"] });
     const lost = (request: never, response: never) => {
       const { method, path, body } = request as { method: string; path: string; body: unknown };
@@ -81,7 +81,7 @@ const interval = { heartbeat: { intervalSeconds: 60 } };
     show("get", "ckptpol", "mirrored", "-o", "jsonpath={.status.platform}");
   });
 
-  test("a policy of the controller runs beside an outage of the platform, which is reported in words", async () => {
+  test("the controller executes its own policies during an outage of the platform, and reports the outage", async () => {
     for (let index = 0; index < 20; index++)
       platform.next.push(respondWith(429, '{"message":"too many requests"}', { "retry-after": "20" }));
     const before = platform.requests.length;
@@ -96,7 +96,7 @@ const interval = { heartbeat: { intervalSeconds: 60 } };
     platform.next.length = 0;
   });
 
-  test("drift is reported, and a change of the policy writes the copy again", async () => {
+  test("reports drift, and writes the copy again when the policy changes", async () => {
     const [copy] = mine();
     platform.policies.set(copy!.id, { ...copy!, input: 99 });
     await becomes("mirrored", "Drifted");
@@ -107,14 +107,14 @@ const interval = { heartbeat: { intervalSeconds: 60 } };
     expect(mine()).toMatchObject([{ id: copy?.id, input: 2 }]);
   });
 
-  test("the controller executes the policy again, once the platform has no copy", async () => {
+  test("the controller executes the policy again when the platform has no copy", async () => {
     await change("mirrored", { executor: "Controller", trigger: interval, minSpacingSeconds: 0 });
     await becomes("mirrored", "Scheduled");
     expect(mine()).toEqual([]);
     await eventually(150, "it has a Checkpoint", async () => (await install.taken("mirrored")).length > 0);
   });
 
-  test("a deletion deletes the copy, and the record has nothing left", async () => {
+  test("the deletion of the policy deletes the copy and its record", async () => {
     await install.policy("deleted", { trigger: interval, executor: "Platform" });
     await becomes("deleted", "Mirrored");
     const path = `/api/v1/namespaces/${install.system}/configmaps/${RECORD}`;
@@ -128,13 +128,13 @@ const interval = { heartbeat: { intervalSeconds: 60 } };
     expect([...platform.policies.values()]).toEqual([foreign]);
   });
 
-  test("the account creates no other ConfigMap, and changes no other", async () => {
+  test("the account cannot create or change another ConfigMap", async () => {
     const as = { as: `system:serviceaccount:${install.system}:platform-controller` };
     const path = `/api/v1/namespaces/${install.system}/configmaps`;
     const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "other" } };
     const created = await api.request<{ message: string }>("POST", path, body, as);
     expect(created.status).toBe(403);
-    expect(created.body.message).toContain(`the controller creates no ConfigMap but ${RECORD}`);
+    expect(created.body.message).toContain(`the controller may create only the ConfigMap ${RECORD}`);
     const settings = `${path}/platform-controller-settings`;
     expect((await api.request("PATCH", settings, { data: {} }, { ...as, ...MERGE })).status).toBe(403);
     expect(

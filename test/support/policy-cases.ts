@@ -232,7 +232,7 @@ export const REJECTED: readonly (readonly [name: string, spec: object, text: str
     (text): [string, object, string] => [
       `the cron ${text}`,
       cron(text),
-      "cron has a range whose end is before its begin",
+      "cron has a range whose end is before its start",
     ],
   ),
   ...["0 0 31 2 *", "0 0 30,31 feb *", "*/5 3 31 4,06,SEP *"].map((text): [string, object, string] => [

@@ -21,7 +21,7 @@ export const MIRROR_REJECTED: readonly (readonly [name: string, spec: object, te
   [
     "cron in the platform",
     mirrored({ trigger: { heartbeat: { cron: "0 3 * * *", timeZone: "Europe/Berlin" } } }),
-    "with executor Platform, trigger cannot be mirrored: Cedana's platform supports heartbeat.intervalSeconds",
+    "with executor Platform, trigger cannot be mirrored: Cedana's platform supports only heartbeat.intervalSeconds",
   ],
   [
     "memory in the platform",
@@ -46,7 +46,7 @@ export const MIRROR_REJECTED: readonly (readonly [name: string, spec: object, te
   [
     "an eviction in the platform",
     mirrored({ action: { checkpointThenDelete: {} } }),
-    "action cannot be mirrored: Cedana's platform supports checkpoint",
+    "action cannot be mirrored: Cedana's platform supports only checkpoint",
   ],
   ...[{ engine: "criu" }, { leaveRunning: false }, { deletionPolicy: "Delete" }].map(
     (checkpoint): [string, object, string] => [

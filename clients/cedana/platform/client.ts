@@ -8,7 +8,7 @@ export interface PlatformClientOptions {
   readonly url: string;
   /** File with the token. It is read for each request, so that a new one needs no restart. */
   readonly tokenFile: string;
-  /** Until the end of the response. Default: 30,000. */
+  /** Time from the request to the end of the response. Default: 30,000. */
   readonly timeoutMs?: number;
   /** Called with the result of each request. */
   readonly observe?: (operation: PlatformOperation, error: PlatformError | undefined) => void;
@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 
 /**
- * Client of the policies of Cedana's platform. It repeats no request: the caller knows what is safe to repeat.
+ * Client of the policies of Cedana's platform. It repeats no request: the caller decides which are safe to repeat.
  *
  * All methods throw PlatformError, or the signal's reason if nothing was sent.
  */
@@ -46,7 +46,7 @@ export class PlatformClient {
       throw new TypeError("the URL of the platform must begin with https://");
   }
 
-  /** Returns the policies of the organization, of all clusters: the API names no cluster of a policy. */
+  /** Returns the policies of all clusters of the organization: the API does not name the cluster of a policy. */
   list(options: PlatformRequestOptions = {}): Promise<readonly PlatformPolicy[]> {
     return this.send({ operation: "list", method: "GET" }, policiesIn, options);
   }

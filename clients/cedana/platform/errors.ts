@@ -2,7 +2,7 @@ import { NoResponseError, retryAfterMs, type HttpResponse, type Outcome } from "
 import { errorMessageIn, printable, UnexpectedResponseError } from "../response";
 
 export const PLATFORM_OPERATIONS = ["list", "create", "update", "delete"] as const;
-/** What is done with policies. */
+/** An operation on policies. */
 export type PlatformOperation = (typeof PLATFORM_OPERATIONS)[number];
 
 /** A failed request to the platform. `message` is the platform's own, without secrets, at most 1,024 characters. */
@@ -21,7 +21,7 @@ export class PlatformError extends Error {
     super(printable(message));
   }
 
-  /** Whether the platform rejected what the request contains: not who sent it, nor how often. */
+  /** Whether the platform rejected the content of the request: not the sender, nor the rate of requests. */
   get isRejection(): boolean {
     const { outcome, status } = this;
     return outcome === "refused" && status !== undefined && ![401, 403, 408, 429].includes(status);
@@ -33,7 +33,7 @@ const PROXY_STATUS = [502, 503, 504];
 
 /**
  * Returns the error of a response other than 2xx. Redirects are not followed: the token is for one server.
- * @param token is removed from the message, if a server repeats it
+ * @param token removed from the message if a server repeats it
  */
 export function statusError(
   operation: PlatformOperation,

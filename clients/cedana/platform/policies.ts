@@ -43,7 +43,7 @@ export function requestOf(
   };
 }
 
-/** A UUID as documented. Any one word is accepted, so that an id of another form is not lost. */
+/** Pattern of an id: a UUID as documented. It accepts any single word, so that an id of another form is not lost. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/;
 
 /** Returns the id in a response, with or without quotes. @throws UnexpectedResponseError */
@@ -53,11 +53,11 @@ export function idIn(text: string): string {
   throw new UnexpectedResponseError(`the response has no id: ${brief(text)}`);
 }
 
-/** Returns the policies in a response. @throws UnexpectedResponseError if it is no list, or a policy has no id */
+/** Returns the policies in a response. @throws UnexpectedResponseError if it is not a list, or a policy has no id */
 export function policiesIn(text: string): readonly PlatformPolicy[] {
   const json = parsedOrText(text);
   if (!Array.isArray(json))
-    throw new UnexpectedResponseError(`the response is no list of policies: ${brief(text)}`);
+    throw new UnexpectedResponseError(`the response is not a list of policies: ${brief(text)}`);
   return (json as readonly Json[]).map((one) => {
     if (!isObject(one) || typeof one["id"] !== "string" || !ID.test(one["id"]))
       throw new UnexpectedResponseError(`the response has a policy without an id: ${brief(text)}`);

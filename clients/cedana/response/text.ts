@@ -24,7 +24,7 @@ export function errorMessageIn(body: string): string {
   return typeof text === "string" ? text : body;
 }
 
-/** Returns the JSON of a body; the body itself if it is none. */
+/** Returns the parsed JSON of a body; the body itself if it is not JSON. */
 export function parsedOrText(text: string): Json {
   try {
     return JSON.parse(text) as Json;

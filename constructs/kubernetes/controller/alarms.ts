@@ -159,7 +159,7 @@ const VERIFICATIONS_FAIL: Alarm = {
   annotations: {
     summary: "A Checkpoint could not be restored in a sandbox pod",
     description:
-      "The Checkpoint may be no backup of its pod. status.lastVerified of Checkpoint and policy has the cause: kubectl get ckpt -A -o wide, column VERIFIED",
+      "The Checkpoint may be unusable as a backup of its pod. status.lastVerified of Checkpoint and policy has the cause: kubectl get ckpt -A -o wide, column VERIFIED",
   },
 };
 

@@ -103,7 +103,7 @@ export function controllerBounds(scope: Construct, { engine, install }: EngineIn
           [
             {
               expression: `object.metadata.?name.orValue('') == ${text(names.platformPolicies)}`,
-              message: `the controller creates no ConfigMap but ${names.platformPolicies}`,
+              message: `the controller may create only the ConfigMap ${names.platformPolicies}`,
             },
           ],
         )

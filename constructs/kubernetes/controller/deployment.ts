@@ -31,7 +31,7 @@ type Settings = Exclude<ResolvedInstall["controller"], false>;
  * Returns the Deployment of the controller.
  * @param hash of the settings; a change restarts the pods
  * @param webhookPorts ports of the controller's webhooks, by name
- * @param platformToken token of the platform in which policies are mirrored. Undefined: they are not
+ * @param platformToken token of the platform in which policies are mirrored. Undefined: none are mirrored
  */
 export function controllerDeployment(
   install: ResolvedInstall,

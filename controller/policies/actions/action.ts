@@ -26,9 +26,9 @@ export function isKept({ metadata, status }: CheckpointObject): boolean {
   return phaseOf(status) === "completed" && metadata.deletionTimestamp === undefined;
 }
 
-/** The follow-up of another Checkpoint does it for this one too, or reports why it is not done. It is tried again, as that one may fail. */
+/** The follow-up of another Checkpoint acts for this one too, or reports why it does not. It is tried again, because that one may fail. */
 export const ELSEWHERE = Symbol("elsewhere");
-/** It is never done, and the follow-up of another Checkpoint reports why. It is not tried again. */
+/** The action is not executed, and the follow-up of another Checkpoint reports why. It is not tried again. */
 export const OVER = Symbol("over");
 
 /** Context of what follows a completed Checkpoint. */
@@ -91,7 +91,7 @@ export interface PolicyAction<S = never> extends ActionSubject {
   /**
    * Executes the action. One run of a policy is in progress at a time. After an error, or a change of the leader, the next one
    * has to complete it.
-   * @returns why it did not do all that it should; undefined if it did
+   * @returns why it did not do everything that it should; undefined if it did
    * @throws any error: the run was not completed
    */
   execute(settings: S, run: PolicyRun, context: PolicyActionContext): Promise<string | undefined>;

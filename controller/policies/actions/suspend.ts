@@ -50,7 +50,7 @@ export const suspend: Action<FirstCheckpointAction> = {
       const cause = await allCheckpointed(found, completed, context);
       if (cause !== undefined) return isReporter ? cause : ELSEWHERE;
     } catch (error) {
-      // The reporter may still fail: then another one is.
+      // The reporting Checkpoint may still fail. Then another one reports.
       if (error instanceof ActionError && !isReporter) return reporter && isKept(reporter) ? OVER : ELSEWHERE;
       throw error;
     }

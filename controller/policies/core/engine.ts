@@ -32,7 +32,7 @@ export class PolicyEngine {
   /** What must be watched on the nodes. */
   readonly watches = new Watches();
   private readonly changed = new Set<string>();
-  /** Due since the last `advance`, and without limits. */
+  /** Runs that became due since the last `advance` and to which no limits apply. */
   private readonly immediate: Run[] = [];
   private readonly policyRuns = new PolicyRuns();
   private started = false;
@@ -55,7 +55,7 @@ export class PolicyEngine {
     while (steps.next().done !== true);
   }
 
-  /** Does it in steps, one for each policy, between which everything may change. */
+  /** Starts the policies in steps, one for each policy. Everything may change between the steps. */
   *starting(now: () => number): Generator<void> {
     for (const state of this.policies.all()) {
       this.match(state, now());

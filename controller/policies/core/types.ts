@@ -169,7 +169,7 @@ export interface ActionSubject {
   readonly withoutCheckpoint?: true;
   /** It creates no Checkpoint: spacing and backoff do not apply. It waits for an open Checkpoint of the pod. */
   readonly withoutSpacing?: true;
-  /** It is started as soon as it is due: the limits of Checkpoints do not delay it, nor does it count for them. */
+  /** The action starts as soon as the pod is due. The limits of Checkpoints neither delay nor count it. */
   readonly isImmediate?: true;
   /** Returns why the action does nothing with these settings. Undefined: it can be executed. */
   problem?(settings: never): string | undefined;

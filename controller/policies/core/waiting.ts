@@ -4,7 +4,7 @@ import type { Run } from "./types";
 interface Entry {
   /** For the last time that was due. */
   run: Run;
-  /** The first time that was due, since it waits or since one was missed. */
+  /** The earliest time that was due since the pod began to wait, or since the last missed time. */
   sinceMs: number;
   /** `namespace/name` of the pod whose open Checkpoint it waits for. */
   pod?: string;
@@ -45,9 +45,9 @@ export class Waiting {
   }
 
   /**
-   * Adds a run. If an earlier one of the same policy and pod waits, it takes its place: a pod that is due again must not lose its turn,
-   * and the deadline of the earlier time stays. If a later one waits, as when the request of this one failed, that one stays,
-   * with the deadline of this one.
+   * Adds a run. If an earlier run of the same policy and pod waits, the new run takes its place and its deadline: a pod that is due again
+   * must not lose its turn. If a later run waits, as after a failed request of this run, the later run stays, with the deadline of this
+   * one.
    */
   add(run: Run): void {
     const id = idOf(run);
@@ -128,7 +128,7 @@ export class Waiting {
 
   /**
    * Removes the runs whose deadline has passed. One that was due again meanwhile keeps waiting for its last time.
-   * @returns them, with what they waited for
+   * @returns the removed runs, with what they waited for
    */
   expire(nowMs: number): readonly { readonly run: Run; readonly cause: string }[] {
     const expired: { readonly run: Run; readonly cause: string }[] = [];

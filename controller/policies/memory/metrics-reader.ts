@@ -75,7 +75,7 @@ export class MetricsReader {
     const monitor = this.monitors.get(metadata.uid) ?? new MemoryMonitor();
     this.monitors.set(metadata.uid, monitor);
     monitor.set(spec.watches, status.crossings);
-    // A metrics server measures less often than it is read: one value does not hold for `forSeconds`.
+    // A metrics server may return one value several times. The value must not count as several readings.
     monitor.observe(readings, Date.now(), (podUID) => measuredMs.get(podUID) ?? 0);
     const { crossings } = monitor;
     const next = { observedGeneration: metadata.generation, ...(crossings.length > 0 ? { crossings } : {}) };

@@ -24,7 +24,7 @@ export const WATCH = kindOf(NODE_MEMORY_WATCH, (raw: Json): WatchObject => {
 
 const interner = new Interner();
 
-/** Returns the watch with what others have, too, as one value: there is one for each watched pod of a cluster. */
+/** Returns the watch, and shares its values with equal watches: a cluster has one for each watched pod. */
 function shared(watch: MemoryWatch): MemoryWatch {
   return {
     ...watch,

@@ -14,7 +14,7 @@ export interface ReadingsProblem {
 /** Collects the failures of what reads the memory of pods. */
 export class Readings {
   private failure?: string;
-  /** Objects of nodes that may have no readings: few of many, and each status of a policy asks for them. */
+  /** Objects of nodes that may have no readings. An index, because they are few of many, and each status of a policy needs them. */
   private readonly suspects: () => readonly WatchObject[];
 
   /** @param changed called when the problem may be another one */

@@ -1,4 +1,4 @@
-/** Notifications of one destination that are to be delivered. */
+/** Delivers the notifications of one destination. */
 import type { NotifyDestination } from "../../../config/install";
 import { messageOf } from "../../../http";
 import { Backoff, controller, type Controller, type Logger, type Metrics } from "../../../kube";
@@ -11,7 +11,7 @@ const WORKERS = 4;
 /** Delays after failed attempts, with a random part, so that notifications that failed together are spread. */
 const BACKOFF = { baseMs: 1000, maxMs: 60_000, jitter: 0.5 } as const;
 
-/** Time over which notifications are spread that waited for the receiver. */
+/** Time over which notifications that waited for the receiver are spread. */
 const SPREAD_MS = 1000;
 
 /** A notification for a destination. */
@@ -49,7 +49,7 @@ export class Deliveries {
   readonly controller: Controller;
   private readonly waiting = new Map<string, Waiting>();
   private readonly enqueue: (key: string) => void;
-  /** Until when the receiver wants no request. */
+  /** Until when the receiver has postponed requests. */
   private pausedUntilMs = 0;
 
   constructor(private readonly options: DeliveriesOptions) {
@@ -84,7 +84,7 @@ export class Deliveries {
     const { policy, pod, id, backoff, deadlineMs } = delivery;
     if (!isCurrent(policy)) return this.end(key, delivery, { outcome: "canceled" });
     const nowMs = Date.now();
-    // It waited for earlier ones.
+    // The deadline may have passed while it waited for earlier ones.
     if (nowMs >= deadlineMs) return this.later(key, delivery, 0);
     const pauseMs = this.pausedUntilMs - nowMs;
     if (pauseMs > 0) return this.later(key, delivery, pauseMs + SPREAD_MS * Math.random());

@@ -40,7 +40,7 @@ export interface NotificationsOptions extends Pick<Runtime, "client" | "log" | "
   readonly send?: Send | undefined;
 }
 
-/** How many notifications of a policy are to be delivered, and why the last attempt failed. */
+/** How many notifications of a policy wait for delivery, and why the last attempt failed. */
 export interface Undelivered {
   readonly count: number;
   readonly cause?: string;
@@ -49,7 +49,7 @@ export interface Undelivered {
 /** Sends notifications. */
 export class Notifications {
   readonly action: PodAction<NotifyAction>;
-  /** Deliver them, on the leader. */
+  /** Deliver the notifications, on the leader. */
   readonly controllers: readonly Controller[];
   private readonly pending = new Pending();
   private readonly deliveries: ReadonlyMap<string, Deliveries>;
@@ -69,7 +69,7 @@ export class Notifications {
     );
     this.ends = metrics.counter(
       "cedana_notifications_total",
-      "Number of notifications for destinations that ended, by outcome",
+      "Number of ended notifications, by destination and outcome",
       ["destination", "outcome"],
       names.flatMap((destination) => OUTCOMES.map((outcome) => ({ destination, outcome }))),
     );
@@ -91,7 +91,7 @@ export class Notifications {
     );
     metrics.gauge(
       "cedana_notifications_waiting",
-      "Number of notifications that are to be delivered",
+      "Number of notifications that are not delivered yet",
       ["destination"],
       (gauge) => {
         for (const [destination, { size }] of this.deliveries) gauge.set({ destination }, size);
@@ -101,7 +101,7 @@ export class Notifications {
     this.action = this.newAction();
   }
 
-  /** Returns the notifications of a policy that are to be delivered. */
+  /** Returns how many notifications of a policy wait for delivery. */
   undelivered(policyUID: string): Undelivered {
     return this.pending.of(policyUID);
   }
@@ -113,7 +113,7 @@ export class Notifications {
       problem: ({ destination }) => {
         if (destination === undefined || this.deliveries.has(destination)) return undefined;
         const known = [...this.deliveries.keys()];
-        return `action.notify.destination ${destination} is not one of ${SETTING}: ${known.length === 0 ? "there is none" : known.join(", ")}`;
+        return `action.notify.destination ${destination} is not one of ${SETTING}: ${known.length === 0 ? "none is listed" : known.join(", ")}`;
       },
       execute: ({ destination }, run, { events }) => {
         const { policy, pod, deadlineMs } = run;

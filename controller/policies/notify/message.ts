@@ -1,4 +1,4 @@
-/** What a notification says: its event, and the JSON that is sent. */
+/** The content of a notification: its event, and the JSON of the request. */
 import { createHash } from "node:crypto";
 import type { MemoryTrigger, PolicySpec } from "../../../api";
 import type { CheckpointFact, Policy, Run } from "../core/types";
@@ -11,7 +11,7 @@ export interface Cause {
   readonly type: "cedana.policy.due" | "cedana.checkpoint.completed" | "cedana.checkpoint.failed";
   readonly reason: string;
   readonly message: string;
-  /** Whether it is a problem of the pod. */
+  /** Whether the event has the type Warning. */
   readonly isWarning: boolean;
   /** The Checkpoint that ended. */
   readonly checkpoint?: CheckpointFact;

@@ -1,15 +1,15 @@
-/** Most notifications that wait, of all destinations: 1.5 kB of memory each (measured with Node 20). */
+/** Maximum number of waiting notifications of all destinations. Each needs 1.5 kB of memory (measured with Node 20). */
 export const MAX_PENDING = 10_000;
-/** Most of one namespace, so that others have room. */
+/** Maximum number of waiting notifications of one namespace, so that it cannot block others. */
 export const MAX_OF_NAMESPACE = 2500;
 
-/** Counts the notifications that are to be delivered, of all destinations, and limits them. */
+/** Counts and limits the waiting notifications of all destinations. */
 export class Pending {
   private total = 0;
   private readonly byNamespace = new Map<string, number>();
   private readonly byPolicy = new Map<string, { count: number; cause?: string }>();
 
-  /** Counts one more. @returns why there is no room for it */
+  /** Counts one more. @returns why it exceeds a limit; undefined if it does not */
   take(namespace: string, policyUID: string): string | undefined {
     const ofNamespace = this.byNamespace.get(namespace) ?? 0;
     if (this.total >= MAX_PENDING) return `${MAX_PENDING} notifications wait`;

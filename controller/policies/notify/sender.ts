@@ -28,11 +28,11 @@ export type Attempt =
   | {
       /** `rejected`: another attempt would end the same way. */
       readonly is: "failed" | "rejected";
-      /** For users of policies: without addresses, names of Secrets, and what the receiver sent. */
+      /** For users of policies. Contains no addresses, no names of Secrets, and no content from the receiver. */
       readonly cause: string;
       /** For the log of the controller. */
       readonly detail?: string;
-      /** How long the receiver wants no request. */
+      /** How long the receiver postpones requests. */
       readonly retryAfterMs?: number;
     };
 
@@ -61,7 +61,7 @@ export function sender({ keys, namespace, refuse = refusedAddress }: SenderOptio
       const known = await keys.of(namespace, secret, nowMs);
       signatures = known.map((key) => sign(key, id, timestamp, body)).join(" ");
     } catch (error) {
-      return { is: "failed", cause: "the key of signatures cannot be read", detail: messageOf(error) };
+      return { is: "failed", cause: "the signing key cannot be read", detail: messageOf(error) };
     }
     const deadline = new Deadline(TIMEOUT_MS, `no response within ${TIMEOUT_MS / 1000} s`, signal);
     try {
@@ -103,7 +103,7 @@ export function outcomeOf(status: number, retryAfter: string | undefined, nowMs:
   if (status >= 200 && status < 300) return { is: "delivered" };
   const cause = `HTTP ${status}`;
   if (status >= 300 && status < 400) return { is: "rejected", cause: `${cause}: redirects are not followed` };
-  // Gone: the receiver wants none any more.
+  // Gone: the receiver accepts no further requests.
   if (status === 410) return { is: "rejected", cause };
   const ms = status === 429 || status === 503 ? retryAfterMs(retryAfter, nowMs) : undefined;
   return {
@@ -113,7 +113,7 @@ export function outcomeOf(status: number, retryAfter: string | undefined, nowMs:
   };
 }
 
-/** Returns the cause of an attempt without a response. Messages of Node have addresses. */
+/** Returns the cause of an attempt without a response. Messages of Node contain addresses. */
 function causeOf(error: unknown): string {
   const { code } = error as NoResponseError;
   if (code === "EADDRREFUSED") return "its address is refused";

@@ -4,7 +4,7 @@ import type { Wanted } from "./plan";
 import type { Entry, PlatformRecord } from "./record";
 import type { PlatformReport } from "./report";
 
-/** Time for the record of a creation and the request. `SETTLE_MS` is longer. */
+/** Time limit for the record of a creation and its request together. `SETTLE_MS` is longer. */
 const REQUEST_MS = 30_000;
 
 export interface CopiesOptions {
@@ -19,13 +19,13 @@ export class Copies {
   constructor(private readonly options: CopiesOptions) {}
 
   /**
-   * Creates a copy. The record says so before the request, and has no id until the response.
+   * Creates a copy. It writes the record before the request, without an id, and adds the id after the response.
    * @param known ids of all policies in the platform
    * @returns the id
    */
   async create(uid: string, wanted: Wanted, known: readonly string[], signal: AbortSignal): Promise<string> {
     const { record, platform, report } = this.options;
-    // A process that was stopped meanwhile sends nothing: another one has begun again.
+    // If the process was suspended meanwhile, it sends nothing: another process has started the creation again.
     const endMs = performance.now() + REQUEST_MS;
     await record.set(uid, { ...wanted, creating: { at: new Date().toISOString(), known } }, signal);
     let id: string;
@@ -50,7 +50,7 @@ export class Copies {
     return next;
   }
 
-  /** Deletes a copy. The record says so before the request, and keeps it until the platform responds, or lists no such policy. */
+  /** Deletes a copy. It marks the record before the request. The caller removes the entry once the platform has responded, or lists no such policy. */
   async delete(uid: string, entry: Entry, id: string, signal: AbortSignal): Promise<void> {
     const { record, platform, report } = this.options;
     if (!entry.deleting) await record.set(uid, { ...entry, deleting: true }, signal);

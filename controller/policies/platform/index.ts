@@ -15,11 +15,11 @@ export { elsewhereStatus } from "./status";
 
 /** The policies that another program executes. */
 export interface Elsewheres {
-  /** What must be cached before. */
+  /** Caches that must be filled before it starts. */
   readonly sources: readonly Source[];
   /** Whether another program executes the policy, or may do so: then the controller must not. */
   isElsewhere(object: PolicyObject): boolean;
-  /** Returns what the status of such a policy says. */
+  /** Returns the content of the status of such a policy. */
   elsewhere(object: PolicyObject, nowMs: number): Elsewhere;
   start(): void;
   run(signal: AbortSignal): Promise<void>;

@@ -23,17 +23,17 @@ import { namesCopy, namesPlatform, WantedPolicies } from "./wanted";
 
 /** Maximum number of copies: their record is one object. */
 const MAX_COPIES = 1000;
-/** First and longest delay after a round that the platform did not execute. */
+/** First and longest delay after a failed round. */
 const ROUND_MS = [5000, 300_000] as const;
-/** The same after a request about one policy that failed, or did not last. */
+/** First and longest delay after a request about one policy that failed, or whose change did not last. */
 const POLICY_MS = [60_000, 3_600_000] as const;
-/** Longest delay that the platform can ask for. */
+/** Longest delay that the platform can request. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
-/** Changes of policies in this time are one round. */
+/** Changes of policies within this time are processed in one round. */
 const BATCH_MS = 1000;
-/** Time without a comparison after which policies say so. */
+/** Time without a comparison after which the status of policies reports it. */
 const STALE_MS = 600_000;
-/** Phases that need comparisons to be true. */
+/** Phases that become outdated without comparisons. */
 const COMPARED: ReadonlySet<CopyState["phase"]> = new Set(["mirrored", "pending"]);
 
 /** What is done with policies in the platform. */
@@ -102,7 +102,7 @@ export class Mirror {
     return namesCopy(object) || this.options.record.mayHave(object.metadata.uid);
   }
 
-  /** Whether nothing was compared for so long that policies say so. */
+  /** Whether nothing was compared for so long that the status of policies reports it. */
   private isStale(nowMs: number): boolean {
     return this.problem !== undefined && nowMs - this.problem.sinceMs >= STALE_MS;
   }
@@ -128,7 +128,7 @@ export class Mirror {
     });
   }
 
-  /** Compares and writes until the signal. */
+  /** Compares and writes until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const woken = new AbortController();
@@ -139,7 +139,7 @@ export class Mirror {
       const nowMs = Date.now();
       const dueMs = Math.min(nowMs + this.options.settings.compareSeconds * 1000, this.nextMs);
       await sleep(Math.max(BATCH_MS, Math.max(this.notBeforeMs, dueMs) - nowMs), woken.signal);
-      // A change cuts the time to the next comparison short, and no delay after a failure.
+      // A change of a policy starts the next comparison earlier. It does not shorten the delay after a failure.
       if (woken.signal.aborted) await sleep(Math.max(BATCH_MS, this.notBeforeMs - Date.now()), signal);
       signal.removeEventListener("abort", stop);
     }
@@ -242,7 +242,7 @@ export class Mirror {
       const message = `${error.operation}: ${error.message}`;
       this.set(uid, item.object, { phase: "failed", message, ...(copy && { copy }) });
       report.failed(item.object?.metadata ?? this.options.record.entries.get(uid), error);
-      // Others would wait as long for their responses.
+      // Requests about other policies would also wait until their timeout.
       if (error.outcome === "unknown") throw error;
     }
   }
@@ -284,7 +284,7 @@ export class Mirror {
         this.backoff.reset(uid);
         this.removing.delete(uid);
         if (this.options.record.entries.has(uid)) await this.options.record.set(uid, undefined, signal);
-        // With this status, which names no copy, another executor may begin.
+        // Once the status names no copy, another executor may start.
         if (object) this.set(uid, object, NO_COPY);
         else this.states.delete(uid);
         return item.wanted !== undefined;
@@ -321,7 +321,7 @@ export class Mirror {
     const pauseMs = this.backoff.remainingMs(uid, Date.now());
     if (pauseMs > 0) {
       this.nextMs = Math.min(this.nextMs, Date.now() + pauseMs);
-      // After a failed request the state says so. A correction that did not last is no failure.
+      // The state shows a failed request. A correction that did not last is not a failure.
       if (isCorrection && this.states.get(uid)?.phase === "mirrored")
         this.set(uid, object, { phase: "drifted", message: NOT_LASTING, ...withCopy(entry) });
       return false;
@@ -335,7 +335,7 @@ export class Mirror {
       step.do === "create"
         ? await this.copies.create(uid, wanted, [...listed.keys()], signal)
         : await this.copies.update(uid, step.id, wanted, signal);
-    // What does not last is not corrected at each comparison.
+    // A copy that changes again and again is not corrected at each comparison.
     if (isCorrection) this.backoff.block(uid, Date.now());
     this.set(uid, object, mirrored({ ...this.states.get(uid)?.copy, id }));
     return false;
@@ -351,7 +351,7 @@ export class Mirror {
   }
 }
 
-/** Returns the phase that an earlier process reported: it is no news for a new leader. */
+/** Returns the phase that an earlier process reported, so that a new leader does not report it again. */
 function phaseBefore({ status: { conditions = [] } }: PolicyObject): CopyState["phase"] | undefined {
   const reason = conditions.find(({ type }) => type === "Ready")?.reason;
   const phases = { Mirrored: "mirrored", Drifted: "drifted", PlatformFailed: "failed" } as const;

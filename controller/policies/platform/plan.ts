@@ -10,10 +10,10 @@ export interface Wanted {
 }
 
 /**
- * What is done next about a policy.
+ * The next step for a policy.
  * - `create`, `update`, `delete`: a request to the platform
  * - `adopt`: the response to the creation was lost, and this is its result
- * - `forget`: there is no copy any longer
+ * - `forget`: the copy no longer exists
  * - `wait`: the creation may still be executed
  * - `unknown`: one of these policies may be the copy
  * - `drifted`: the copy was changed or deleted in the platform
@@ -32,7 +32,7 @@ export type Step =
 
 export interface PlanInput {
   readonly entry: Entry | undefined;
-  /** Undefined: there must be no copy. */
+  /** Undefined: the platform must have no copy. */
   readonly wanted: Wanted | undefined;
   /** Policies in the platform. */
   readonly listed: ReadonlyMap<string, PlatformPolicy>;
@@ -42,12 +42,12 @@ export interface PlanInput {
   readonly nowMs: number;
 }
 
-/** Time after which a creation without a response was executed or never will be. Requests end after 30 s. */
+/** Time after which a creation without a response has been executed or never will be. Requests end after 30 s. */
 export const SETTLE_MS = 120_000;
 /** How far the clock of the process that began may be ahead. */
 const MAX_SKEW_MS = 120_000;
 
-/** Returns what is done next. Only policies that an entry has, or that its creation made, are changed. */
+/** Returns the next step. It changes only policies that an entry names, or that its creation may have created. */
 export function nextStep(input: PlanInput): Step {
   const { entry, wanted, listed, drift } = input;
   if (!entry) return wanted ? { do: "create" } : { do: "forget" };
@@ -61,7 +61,7 @@ export function nextStep(input: PlanInput): Step {
       : {
           do: "drifted",
           id,
-          message: `the platform has no policy ${id} any longer: nothing executes this one`,
+          message: `the platform no longer has policy ${id}: nothing executes this one`,
         };
   if (wanted.heartbeat !== entry.heartbeat) return { do: "update", id };
   const differences = differencesOf(copy, wanted);
@@ -74,7 +74,7 @@ export function nextStep(input: PlanInput): Step {
   };
 }
 
-/** The creation may have been executed: its response was lost, or the process ended before it recorded the id. */
+/** Returns the step for a creation that may have been executed: its response was lost, or the process ended before it recorded the id. */
 function afterCreation(entry: Entry, { wanted, listed, isOwned, nowMs }: PlanInput): Step {
   const { creating } = entry;
   const known = new Set(creating?.known);
@@ -91,12 +91,12 @@ function afterCreation(entry: Entry, { wanted, listed, isOwned, nowMs }: PlanInp
   return wanted ? { do: "create" } : { do: "forget" };
 }
 
-/** Whether a policy may be the copy. What it selects is compared later: it is not certain how the platform writes it. */
+/** Whether a policy may be the copy. Its selection is compared later, because it is not certain how the platform writes it. */
 function isLike({ type, resource, heartbeat }: PlatformPolicy, wanted: Wanted): boolean {
   return type === "heartbeat" && resource === "namespace" && heartbeat === wanted.heartbeat;
 }
 
-/** Returns in words what differs from what must be there. */
+/** Describes how a copy differs from what the platform must have. */
 export function differencesOf(copy: PlatformPolicy, { heartbeat, namespace }: Wanted): readonly string[] {
   const pairs: readonly (readonly [name: string, given: Value, wanted: Value])[] = [
     ["policy_type", copy.type, "heartbeat"],

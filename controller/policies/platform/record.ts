@@ -10,8 +10,8 @@ import {
 } from "../../../kube";
 
 /**
- * A copy that this install has created, or may have created. It is kept apart from the policy: a status can be written by others, and
- * a policy can be deleted at any time.
+ * A copy that this install has created, or may have created. It is not stored in the policy, because others can write a status, and can
+ * delete a policy at any time.
  */
 export interface Entry {
   readonly namespace: string;
@@ -20,13 +20,13 @@ export interface Entry {
   readonly heartbeat: number;
   /** Id of the copy. Undefined until it is known. */
   readonly id?: string;
-  /** It is being deleted: that it is missing in the platform is not drift, and another copy is created afterwards. */
+  /** The copy is being deleted. If the platform does not have it, that is not drift. Another copy is created afterwards. */
   readonly deleting?: true;
   /** A creation whose result is not known. */
   readonly creating?: {
     /** When it began, RFC 3339. */
     readonly at: string;
-    /** Ids of all policies in the platform before. */
+    /** Ids of all policies in the platform before the creation. */
     readonly known: readonly string[];
   };
 }
@@ -62,7 +62,7 @@ export interface RecordOptions {
 export class PlatformRecord {
   constructor(private readonly options: RecordOptions) {}
 
-  /** @throws Error if the ConfigMap was changed to what cannot be read, or is of another cluster */
+  /** @throws Error if the ConfigMap is malformed, or belongs to another cluster */
   get entries(): Entries {
     const { name, namespace, clusterId } = this.options;
     const { object } = this;
@@ -77,7 +77,7 @@ export class PlatformRecord {
     return entries;
   }
 
-  /** Returns whether the record has the policy. What cannot be read has none: the statuses of policies have their copies, too. */
+  /** Returns whether the record has the policy. A malformed record has none; then the statuses of policies name their copies. */
   mayHave(uid: string): boolean {
     const { object } = this;
     return object?.content?.entries.has(uid) ?? false;

@@ -7,7 +7,7 @@ import type { Events, Logger, Metrics } from "../../../kube";
 import { POLICY, type PolicyObject } from "../objects";
 import type { CopyState } from "./states";
 
-/** States of copies in metrics. `removing`: it is no longer needed, and not deleted yet. */
+/** States of copies in metrics. `removing`: the copy is no longer needed and has not been deleted yet. */
 export const COPY_STATES = ["mirrored", "pending", "drifted", "failed", "invalid", "removing"] as const;
 
 const OUTCOMES = ["succeeded", "refused", "failed", "unknown"] as const;
@@ -72,7 +72,7 @@ export class PlatformReport {
     this.options.log.warn({ namespace, policy: name, why }, "copy of a deleted policy not deleted");
   }
 
-  /** Reports that the platform or the API server did not execute a round. */
+  /** Reports that a round failed, because of the platform or the API server. */
   interrupted(error: unknown, retryMs: number): void {
     this.options.log.warn({ err: error, retryMs }, "policies not compared with the platform");
   }

@@ -5,13 +5,13 @@ import type { Entry } from "./record";
 
 /** What is known about the copy of a policy. */
 export interface CopyState {
-  /** `none`: there is no copy, and none is needed. */
+  /** `none`: the platform has no copy and needs none. */
   readonly phase: "mirrored" | "pending" | "drifted" | "failed" | "invalid" | "none";
   readonly message: string;
   readonly copy?: PlatformCopy;
 }
 
-/** What the status of a policy says that the controller does not execute. */
+/** Content of the status of a policy that the controller does not execute. */
 export interface Elsewhere {
   readonly holds: CheckpointConditionType;
   readonly reason: PolicyReason;
@@ -52,7 +52,7 @@ export const SUSPENDED: Elsewhere = {
   message: "spec.suspend is true: the platform has no copy",
 };
 
-/** Of a copy that was corrected and differs again. */
+/** Message for a copy that was corrected and differs again. */
 export const NOT_LASTING =
   "the copy was written again, and differs again: the next attempt is within an hour";
 const REMEDY =
@@ -70,7 +70,7 @@ export function waiting(copy: PlatformCopy | undefined): CopyState {
 }
 
 export function leaving(entry: Entry): CopyState {
-  return { phase: "pending", message: "its copy in the platform is to be deleted", ...withCopy(entry) };
+  return { phase: "pending", message: "its copy in the platform will be deleted", ...withCopy(entry) };
 }
 
 export function withCopy(entry: Entry | undefined): Pick<CopyState, "copy"> {
@@ -79,7 +79,7 @@ export function withCopy(entry: Entry | undefined): Pick<CopyState, "copy"> {
 
 type Shown = Extract<Step, { readonly do: "inSync" | "drifted" | "unknown" | "wait" }>;
 
-/** Returns the state that a step shows which needs no request. `lost`: the record does not have the copy that the status names. */
+/** Returns the state for a step that needs no request. `lost`: the record does not have the copy that the status names. */
 export function stateOf(step: Shown | { readonly do: "lost"; readonly id: string }): CopyState {
   switch (step.do) {
     case "inSync":

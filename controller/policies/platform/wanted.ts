@@ -11,7 +11,7 @@ export function namesPlatform({ metadata, spec }: PolicyObject): boolean {
   return metadata.namespace !== undefined && spec.executor === "Platform";
 }
 
-/** Returns whether the status of a policy names a copy. That of a ClusterCheckpointPolicy means nothing. */
+/** Returns whether the status of a policy names a copy. The status of a ClusterCheckpointPolicy is ignored. */
 export function namesCopy({ metadata, status }: PolicyObject): boolean {
   return metadata.namespace !== undefined && status.platform !== undefined;
 }
@@ -28,7 +28,7 @@ export class WantedPolicies {
 
   constructor(private readonly heartbeatUnit: PolicyPlatformSettings["heartbeatUnit"]) {}
 
-  /** As `wantedOf`. The rules of a policy take more than a millisecond: once for each generation, and each in its own turn. */
+  /** Returns the result of `wantedOf`. Evaluating the rules takes more than a millisecond, so it is done once for each generation, each in its own turn. */
   async of(object: PolicyObject): Promise<Found> {
     const { uid, generation } = object.metadata;
     const known = this.known.get(uid);
@@ -39,7 +39,7 @@ export class WantedPolicies {
     return found;
   }
 
-  /** Forgets other policies. */
+  /** Removes the results of other policies. */
   keep(uids: ReadonlyMap<string, unknown>): void {
     for (const uid of this.known.keys()) if (!uids.has(uid)) this.known.delete(uid);
   }
@@ -47,7 +47,7 @@ export class WantedPolicies {
 
 /**
  * Returns what the platform must have for a policy: nothing while it is suspended or being deleted, or if it cannot be expressed there.
- * The API server rejects the last, but its rules do not hold for what was stored before them.
+ * The API server rejects such policies, but its rules do not apply to policies that were stored before the rules existed.
  */
 function wantedOf(object: PolicyObject, heartbeatUnit: PolicyPlatformSettings["heartbeatUnit"]): Found {
   const { metadata, spec } = object;

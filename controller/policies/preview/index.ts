@@ -82,7 +82,7 @@ export interface PolicyPreview {
 /**
  * Evaluates a policy for pods.
  * @param labelsOf - returns the labels of a namespace. An error that it throws is that of the filter that reads them
- * @param objects - what a decision about Checkpoints depends on. Default: none is made
+ * @param objects - objects for a decision about Checkpoints. Default: no decision is made
  */
 export function previewPolicy(
   policy: Policy,

@@ -81,7 +81,7 @@ export class Retention {
     nowMs: number,
     deleted: ReadonlySet<string> = new Set(),
   ): Promise<readonly RetentionEntry[]> {
-    // One decision at a time: the steps of several would be in the same turns.
+    // One decision at a time: the steps of several decisions would share turns.
     const before = this.deciding;
     const decided = before.then(() =>
       new Turn(1).do(

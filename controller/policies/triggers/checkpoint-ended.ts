@@ -1,7 +1,7 @@
 import type { CheckpointEndedTrigger, CheckpointOutcome } from "../../../api";
 import type { CheckpointFact, Trigger } from "../core/types";
 
-/** When a Checkpoint of the pod ended. */
+/** Is due when a Checkpoint of the pod has ended. */
 export const checkpointEnded: Trigger<CheckpointEndedTrigger> = {
   isRequest: true,
   followsCheckpoints: true,
@@ -13,7 +13,7 @@ export const checkpointEnded: Trigger<CheckpointEndedTrigger> = {
     );
     return times.length === 0 ? undefined : Math.min(...times);
   },
-  // Each one is due, one after the other.
+  // The pod is due for each Checkpoint, one after the other.
   done: (dueMs) => dueMs,
 };
 

@@ -1,10 +1,10 @@
 /** Conversion between instants and the time that the clocks of a time zone show. */
 
-/** Longest change of a clock and longest distance of a time zone to UTC, with reserve: 48 hours. */
+/** Upper bound of a change of the clocks and of the offset of a time zone from UTC: 48 hours. */
 const REACH_MS = 172_800_000;
 
 /**
- * The clocks of a time zone. The time that they show is written as ms, as if it were UTC.
+ * Converts between instants and the time that the clocks of a time zone show. The shown time is in ms, as if it were UTC.
  */
 export class WallClock {
   private readonly format: Intl.DateTimeFormat;
@@ -33,7 +33,7 @@ export class WallClock {
     return Date.UTC(year, month - 1, day, hour, minute, second) + fraction;
   }
 
-  /** Returns when the clocks show a time first. If a change of the clocks skips it: the time of the change. */
+  /** Returns when the clocks first show a time; if a change of the clocks skips it, the time of the change. */
   firstAt(wallMs: number): number {
     const before = this.offsetAt(wallMs - REACH_MS);
     const after = this.offsetAt(wallMs + REACH_MS);

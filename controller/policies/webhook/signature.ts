@@ -37,7 +37,7 @@ export interface SignedRequest {
 export function keysOf(text: string): readonly Buffer[] {
   const lines = text.split(/\s+/).filter((line) => line !== "");
   if (lines.length === 0 || lines.length > MAX_KEYS)
-    throw new Error(`it has ${lines.length} keys; allowed: 1 to ${MAX_KEYS}, one a line`);
+    throw new Error(`it has ${lines.length} keys; allowed: 1 to ${MAX_KEYS}, one per line`);
   return lines.map((line, index) => {
     const encoded = line.startsWith(PREFIX) ? line.slice(PREFIX.length) : "";
     const key = Buffer.from(encoded, "base64");

@@ -7,7 +7,7 @@ import { refusingLookup } from "../../../http/addresses";
 test.each([
   ["127.0.0.1", "loopback"],
   ["127.255.255.254", "loopback"],
-  ["0.0.0.0", "no address of a host"],
+  ["0.0.0.0", "not the address of a host"],
   ["169.254.169.254", "link-local"],
   ["169.254.170.23", "link-local"],
   ["224.0.0.1", "multicast"],

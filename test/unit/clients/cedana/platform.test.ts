@@ -85,7 +85,7 @@ test("creates, lists, updates and deletes a policy, by the documented paths and 
   expect(new Set(observed.map(([, outcome]) => outcome))).toEqual(new Set([undefined]));
 });
 
-test("an id in quotes is read without them", async () => {
+test("removes the quotes of an id", async () => {
   server.next.push(respondWith(200, `"${policyId(1)}"`));
   expect(await client().create(POLICY)).toBe(policyId(1));
 });
@@ -163,9 +163,9 @@ test.each<[string, Behaviour, object]>([
 });
 
 test.each([
-  ["an object", '{"policies":[],"next":null}', "the response is no list of policies: "],
+  ["an object", '{"policies":[],"next":null}', "the response is not a list of policies: "],
   ["a policy without an id", '[{"name":"nightly"}]', "the response has a policy without an id: "],
-  ["text", "hello", "the response is no list of policies: hello"],
+  ["text", "hello", "the response is not a list of policies: hello"],
 ])("list: %s is no list", async (_, body, message) => {
   server.next.push(respondWith(200, body));
   const error = await errorOf(client().list());
@@ -173,12 +173,12 @@ test.each([
   expect(error.message).toContain(message);
 });
 
-test("a policy of another form is listed with what is known of it", async () => {
+test("lists the known fields of a policy of another form", async () => {
   server.next.push(respondWith(200, JSON.stringify([{ id: policyId(7), name: "nightly", pipeline: {} }])));
   expect(await client().list()).toEqual([{ id: policyId(7), resources: [] }]);
 });
 
-test("nothing is sent after the end", async () => {
+test("sends nothing after the end time", async () => {
   const error = await errorOf(client().create(POLICY, { endMs: performance.now() - 1 }));
   expect(error).toMatchObject({ outcome: "refused", message: "the request was not sent in time" });
   expect(server.requests).toEqual([]);
@@ -197,6 +197,6 @@ test("no error contains the token", async () => {
   expect(error.message).toBe("HTTP 400: wrong header Bearer ***");
   server.next.push(respondWith(200, `<html>Bearer ${TOKEN}`));
   expect((await errorOf(client().list())).message).toBe(
-    "the response is no list of policies: <html>Bearer ***",
+    "the response is not a list of policies: <html>Bearer ***",
   );
 });

@@ -20,7 +20,7 @@ const egress = (objects: ReturnType<typeof synth>) => {
   return all.flatMap(({ ports }) => ports.map(({ port }) => port));
 };
 
-test("without destinations there is no permission, setting and port of them", () => {
+test("without destinations, the install has no permission, setting or port for them", () => {
   const [without, events] = [synth({ ...ON, policies: {} }), installed([])];
   expect(secretRules(events)).toEqual(secretRules(without));
   expect(egress(events)).toEqual(egress(without));
@@ -29,7 +29,7 @@ test("without destinations there is no permission, setting and port of them", ()
   );
 });
 
-test("permits to read the listed Secrets in the namespace of the install only, and the ports of the URLs", () => {
+test("permits only the listed Secrets in the namespace of the install, and the ports of the URLs", () => {
   const objects = installed([ops, audit]);
   expect(secretRules(objects)).toEqual([
     {
@@ -72,7 +72,7 @@ test.each<[string, object, string]>([
   [
     "a destination that the install does not have",
     { actions, notify: { destinations: [ops] }, checkpointPolicies: [full] },
-    'policies.checkpointPolicies.0.action.notify.destination "pager" is no destination of the install; ops',
+    'policies.checkpointPolicies.0.action.notify.destination "pager" is not a destination of the install; ops',
   ],
   [
     "a name twice",
@@ -112,7 +112,7 @@ test.each<[string, object, string]>([
     "policies.notify.destinations.0.secret  must be a reference to a Secret, not the secret value",
   ],
   [
-    "what is no certificate",
+    "text that is not a certificate",
     at({ caBundle: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" }),
     "policies.notify.destinations.0.caBundle  is not a list of certificates",
   ],

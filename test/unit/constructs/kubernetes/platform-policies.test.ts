@@ -22,7 +22,7 @@ describe("the mirror in the platform", () => {
       expect(text).not.toContain(absent);
   });
 
-  test("mounts the token, and names neither it nor its content in the settings", () => {
+  test("mounts the token, and has neither its Secret nor its content in the settings", () => {
     const objects = mirror();
     const secret = { secretName: "account", items: [{ key: "token", path: "token" }], optional: true };
     const mount = { name: "platform-token", mountPath: "/etc/cedana-platform", readOnly: true };

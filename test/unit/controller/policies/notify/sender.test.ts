@@ -61,7 +61,7 @@ test("while a key is replaced, a request has a signature of each", async () => {
   expect(headers["webhook-signature"]).toMatch(/^v1,\S+ v1,\S+$/);
 });
 
-test("a redirect is not followed, and is no delivery", async () => {
+test("does not follow a redirect, and does not count it as a delivery", async () => {
   const other = await WebhookReceiver.start({ secret: SECRET, ...pair });
   receiver.respond = (_, response) =>
     void response.writeHead(307, { location: `https://localhost:${other.port}/` }).end();
@@ -70,7 +70,7 @@ test("a redirect is not followed, and is no delivery", async () => {
   expect(other.connections).toBe(0);
 });
 
-test("a certificate of an unknown authority, or for another name, gets no request", async () => {
+test("sends no request to a server whose certificate has an unknown authority or another name", async () => {
   const unknown = await issue(["localhost"], Date.now(), "unknown");
   expect(await attempt({ caBundle: unknown.ca })).toMatchObject({
     is: "failed",
@@ -83,7 +83,7 @@ test("a certificate of an unknown authority, or for another name, gets no reques
   expect(receiver.received).toEqual([]);
 });
 
-test("addresses of the node itself are not connected to", async () => {
+test("does not connect to addresses of the node itself", async () => {
   const refuse = undefined as never;
   expect(await attempt({ refuse })).toMatchObject({ is: "failed", cause: "its address is refused" });
   expect(await attempt({ refuse, url: "https://169.254.169.254/latest" })).toMatchObject({
@@ -93,7 +93,7 @@ test("addresses of the node itself are not connected to", async () => {
   expect(receiver.connections).toBe(0);
 });
 
-test("a response of any size is not read", async () => {
+test("does not read the response, whatever its size", async () => {
   let sent = 0;
   receiver.respond = (_, response) => {
     response.writeHead(200);
@@ -126,7 +126,7 @@ test("a receiver that does not respond, is down, or closes the connection", asyn
   });
 });
 
-test("plain TCP at the port gets no request", async () => {
+test("sends no request to a port without TLS", async () => {
   let text = "";
   const server = createServer((socket) => {
     socket.on("data", (chunk) => (text += chunk.toString("latin1")));
@@ -140,7 +140,7 @@ test("plain TCP at the port gets no request", async () => {
   expect(text).not.toContain("msg_1");
 });
 
-test("a key that cannot be read is no cause with its name, but a line of the log", async () => {
+test("reports a key that cannot be read without its name, and with its name in the log", async () => {
   const keys = new Keys({
     client: { get: () => Promise.resolve({ other: "" }) as never },
     secrets: ["keys"],
@@ -154,7 +154,7 @@ test("a key that cannot be read is no cause with its name, but a line of the log
   );
   expect(result).toEqual({
     is: "failed",
-    cause: "the key of signatures cannot be read",
+    cause: "the signing key cannot be read",
     detail: "Secret cedana-system/keys has no key ops",
   });
 });

@@ -36,7 +36,7 @@ test("a copy is created, and the controller does not execute the policy", async 
   expect(world.requests.length).toBeLessThan(66);
 });
 
-test("without a mirrored policy nothing is requested, and no record written", async () => {
+test("without a mirrored policy, sends no request and writes no record", async () => {
   world.pod();
   world.policy({ executor: "Controller" });
   world.start();
@@ -85,7 +85,7 @@ test("changes of policies that the controller executes cause no comparison", asy
   expect(world.requests.length - before).toBeLessThan(2);
 });
 
-test("in seconds", async () => {
+test("writes the interval in seconds if that is the unit of heartbeats", async () => {
   world = new MirrorWorld({ heartbeatUnit: "seconds" });
   world.policy();
   world.start();
@@ -110,7 +110,7 @@ test("a suspended policy has no copy, and a resumed one has another", async () =
   expect(world.status()).toMatchObject({ reason: "Mirrored" });
 });
 
-test("a deleted policy takes its copy with it, and does not wait for the platform", async () => {
+test("the deletion of a policy deletes its copy, and does not wait for the platform", async () => {
   world.policy();
   world.start();
   await minutes(2);
@@ -191,7 +191,7 @@ describe("drift", () => {
     expect(world.status()).toMatchObject({ reason: "Mirrored" });
   });
 
-  test("is corrected, if the install says so, and less and less often if it returns", async () => {
+  test("is corrected if the install enables it, with growing delays if it returns", async () => {
     world = new MirrorWorld({ drift: "correct" });
     world.policy();
     world.start();
@@ -213,13 +213,13 @@ describe("drift", () => {
   });
 });
 
-test("what the platform cannot express is reported in words, and has no copy", async () => {
+test("reports which fields the platform cannot express, and creates no copy", async () => {
   world.policy({ trigger: { heartbeat: { cron: "0 3 * * *" } }, filter: { pods: {} }, maxInFlight: 5 });
   world.start();
   await minutes(2);
   expect(world.status()).toMatchObject({ type: "Failed", reason: "InvalidExecutor" });
   for (const text of [
-    "trigger cannot be mirrored: Cedana's platform supports heartbeat.intervalSeconds, and neither cron nor other triggers",
+    "trigger cannot be mirrored: Cedana's platform supports only heartbeat.intervalSeconds, not cron or other triggers",
     "filter cannot be mirrored",
     "minSpacingSeconds, deadlineSeconds and maxInFlight cannot be mirrored",
   ])
