@@ -29,7 +29,7 @@ export class ApiServer {
         reply(response, status ?? 500, { kind: "Status", code: status ?? 500, reason, message });
       });
     });
-    // As kube-apiserver: clients keep their connections.
+    // Like kube-apiserver, so that clients keep their connections.
     server.keepAliveTimeout = 90_000;
     this.server = server;
     await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));

@@ -10,9 +10,9 @@ export interface EventLoop {
 
 /**
  * Returns a module for `node --require` that measures the event loop of a controller, once its program is loaded: between two
- * ticks of a timer, the time that passed and the CPU time of the process. The smaller one is how long a tick was blocked by the
- * process itself: other processes of the machine do not count. The process writes an EventLoop to the file when it ends.
- * @param everyMs time between two ticks: 1 costs about a hundredth of a core, and a block is found with a precision of this time
+ * ticks of a timer, the time that passed and the CPU time of the process. The smaller one is how long the process itself blocked
+ * a tick, without the effect of other processes. The process writes an EventLoop to the file when it ends.
+ * @param everyMs time between two ticks, which is the precision of the result. 1 ms costs about a hundredth of a core
  */
 export function eventLoopPreload(target: string, everyMs = 1): string {
   return `

@@ -50,7 +50,7 @@ const CROSSING_MS = 2000;
 const CHECKPOINT_MS = [1000, 6000] as const;
 
 const COMPACTION_MS = 10_000;
-/** Compactions for which writes are kept: longer than the time between two bookmarks of a watch, and than the first list. */
+/** Number of compactions for which writes are kept. It covers the time between two bookmarks of a watch, and the first list. */
 const COMPACTIONS_KEPT = 18;
 
 /** A Checkpoint that a policy created. */

@@ -9,7 +9,7 @@ import { percentile } from "../controller/each";
 import { eventLoopPreload, readEventLoop } from "../controller/event-loop";
 import { Cluster, type Start } from "./cluster";
 
-/** Time from the first status of all policies to the measurement: what their first evaluation started has ended. */
+/** Time from the first status of all policies to the measurement, so that the actions of the first evaluation have ended. */
 const SETTLE_MS = 60_000;
 /** Ticks of the timer that measures the event loop. */
 const TICK_MS = 50;
@@ -59,7 +59,7 @@ export interface Figures {
   readonly crossingMax: number;
 }
 
-/** Returns the settings of a controller with all functions of policies that need no further server, or without policies. */
+/** Returns the settings of a controller without policies, or with all features of policies that need no other server. */
 function settingsOf(hasPolicies: boolean): ControllerSettings {
   const common = { ...settings(), log: { level: "info" } } as const;
   if (!hasPolicies) return common;

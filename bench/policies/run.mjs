@@ -1,5 +1,5 @@
-// Measures the controller with many policies over many pods, on an API server in memory; docs/controller/performance.md shows
-// what it measures.
+// Measures the controller with many policies over many pods, on an API server in memory; docs/controller/performance.md explains
+// the figures.
 //
 //   npm run bench:policies -- [--policies 1000] [--pods 50000] [--checkpoints 5000] [--factor 1]
 //     [--seconds 120] [--rounds 3] [--node=OPTIONS] [--profile DIR]

@@ -283,7 +283,7 @@ interface Checkpoint extends KubernetesObject {
     expect((await patched("retained", { ...policy, value: "Retain" })).status).toBe(200);
   });
 
-  test("an orphan by the cache stays if a Checkpoint of another namespace names it, or the account may not list these", async () => {
+  test("keeps an artifact that the cache does not name if a Checkpoint of another namespace names it, or the account may not list these", async () => {
     const uid = nextUID();
     const [digest, orphan] = [push(uid), push(nextUID())];
     const location = `${registry.host}/checkpoints@${digest}`;

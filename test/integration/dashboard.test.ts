@@ -18,7 +18,7 @@ const withoutSchema = check(text).error
   : undefined;
 
 suiteWith(withoutSchema)("Grafana's schema", () => {
-  test("allows the dashboard", () => {
+  test("Grafana's schema allows the dashboard", () => {
     expect(check(text)).toMatchObject({ status: 0, stderr: "" });
   });
 
@@ -64,7 +64,7 @@ suiteWith(withoutPromtool)("Prometheus", () => {
     return { status, output: `${stdout}${stderr}` };
   }
 
-  test("parses each expression", () => {
+  test("Prometheus parses each expression", () => {
     const { panels } = grafanaDashboard() as { readonly panels: readonly Panel[] };
     const expressions = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(expressions.length).toBeGreaterThan(50);
@@ -75,7 +75,7 @@ suiteWith(withoutPromtool)("Prometheus", () => {
     });
   });
 
-  test("rejects one with a syntax error", () => {
+  test("Prometheus rejects an expression with a syntax error", () => {
     expect(checked(["sum by (result (cedana_checkpoints_total)"]).status).not.toBe(0);
   });
 });

@@ -178,7 +178,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     api.close();
   });
 
-  test("a request is an event of the pod, and a signed request that the receiver verifies", async () => {
+  test("a request by annotation is reported by an event of the pod, and by a signed request that the receiver verifies", async () => {
     await policy("asked", {
       trigger: { manual: {} },
       ...ofPod("web"),
@@ -214,7 +214,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     expect((await send<{ items: object[] }>("GET", CHECKPOINTS)).items).toEqual([]);
   });
 
-  test("the memory of a pod that reaches 80 % of its limit is an event of the type Warning, and a request", async () => {
+  test("when a pod reaches 80 % of its memory limit, an event of the type Warning is recorded and a request is sent", async () => {
     await policy("full", {
       trigger: { memory: { percent: 80 } },
       ...ofPod("worker-0"),
@@ -284,7 +284,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     });
   });
 
-  test("what a leader could not deliver, the next one delivers with the same id", async () => {
+  test("the next leader delivers what its predecessor could not deliver, with the same id", async () => {
     receiver.respond = (_, response) => void response.writeHead(503).end("try later");
     await policy("late", {
       trigger: { manual: {} },
@@ -318,7 +318,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     expect(received("late")).toHaveLength(settled);
   }, 180_000);
 
-  test("a receiver whose certificate has another authority gets nothing, and the failure is of the policy", async () => {
+  test("a receiver whose certificate has another authority gets no request, and the policy reports the failure", async () => {
     await policy("careful", {
       trigger: { manual: {} },
       ...ofPod("cache"),
@@ -338,7 +338,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     expect(received("careful")).toEqual([]);
   }, 120_000);
 
-  test("an unknown destination is a condition of the policy", async () => {
+  test("a condition of the policy reports an unknown destination", async () => {
     await policy("unknown", { trigger: { manual: {} }, action: { notify: { destination: "pager" } } });
     const failed = async () =>
       ((await statusOf("unknown")).conditions ?? []).find(
@@ -352,7 +352,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
     });
   });
 
-  test("the controller may read only the listed Secret of its namespace, and no output has the key", async () => {
+  test("the controller can read only the listed Secret of its namespace, and no output contains the key", async () => {
     const read = async (home: string, name: string) =>
       (await api.request("GET", `/api/v1/namespaces/${home}/secrets/${name}`, undefined, { as: ACCOUNT }))
         .status;

@@ -97,7 +97,7 @@ interface Retention {
     });
   }, 200_000);
 
-  test("policy test says before a policy is applied what its status says afterwards", async () => {
+  test("policy test shows before a policy is applied what its status shows afterwards", async () => {
     const spec = {
       trigger: { heartbeat: { intervalSeconds: 86_400, jitterSeconds: 0 } },
       action: { deleteCheckpoints: { policies: ["dry"], keepLast: 2, dryRun: true } },

@@ -133,7 +133,7 @@ test("a pod that grows is checkpointed when it crosses the threshold, once, and 
   expect(steps.controllerErrors()).toEqual([]);
 });
 
-test("prints how long after a real crossing the Checkpoint is created, for ten crossings", async () => {
+test("measures the time from ten real crossings to their Checkpoints", async () => {
   const pod = JSON.parse(engine.kubectl(["get", "pod", "web", "-o", "json"])) as {
     status: { containerStatuses: { containerID: string }[] };
   };

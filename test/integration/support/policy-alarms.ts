@@ -110,7 +110,7 @@ export const POLICY_CASES: readonly [string, Series, Readonly<Record<number, rea
     },
   ],
   [
-    "pods that are due wait, and become more for half an hour",
+    "pods that are due wait, and their number grows for half an hour",
     { [WAITING]: "0x20 10+10x99" },
     {
       34: [],

@@ -49,7 +49,7 @@ test("a pod without a reading keeps its state, and a long gap begins the duratio
   expect(crossingsOf([80, ...gap, 80])).toEqual([0]);
 });
 
-test("a value that is read again is not another reading", () => {
+test("a value that is read several times counts as one reading", () => {
   const monitor = new MemoryMonitor();
   monitor.set([watchOf({ forSeconds: 30 })]);
   const measured = [0, 0, 0, 60, 60];

@@ -112,7 +112,7 @@ test("objects that exist when a controller starts are enqueued in turns", async 
   expect(turns.end()).toBeLessThanOrEqual(501);
 }, 60_000);
 
-test("divided work is the same at once and in turns, and other events are handled between its steps", async () => {
+test("divided work has the same result in one turn and in several, and other events are handled between its steps", async () => {
   const items = Array.from({ length: 10_000 }, (_, index) => index);
   const turns = counter();
   function* sum() {

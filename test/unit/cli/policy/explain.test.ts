@@ -201,7 +201,7 @@ describe("a policy that notifies", () => {
     expect(text).toContain("when a Checkpoint of a pod has ended, by spec.trigger.checkpointEnded");
   });
 
-  test("waits while a notification is not delivered, and has no Checkpoints to look at", async () => {
+  test("waits while a notification is not delivered, and suggests no command for Checkpoints", async () => {
     policy(spec, { waiting: 1 });
     pod("web-0", "web");
     const report = await explain("team-a");
@@ -210,7 +210,7 @@ describe("a policy that notifies", () => {
   });
 });
 
-test("explains what a policy verifies, and what it found last", async () => {
+test("explains what a policy verifies, and shows the last outcome", async () => {
   const lastVerified = {
     time: "2026-11-27T11:00:00.000Z",
     namespace: "team-a",

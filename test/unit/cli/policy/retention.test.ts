@@ -74,7 +74,7 @@ async function run(given: string, objects: readonly object[], ...args: readonly 
   return runCli(["policy", "test", "-f", "policy.json", "--pods", "objects.json", ...args], { folder });
 }
 
-test("shows what the next run would delete, and why the rest stays", async () => {
+test("shows what the next run would delete, and why the other Checkpoints stay", async () => {
   const objects = [
     checkpoint("d30", 30),
     checkpoint("d20", 20),
@@ -101,7 +101,7 @@ test("shows what the next run would delete, and why the rest stays", async () =>
   expect(status).toBe(0);
 });
 
-test("the text is bounded, and JSON has all", async () => {
+test("limits the text, and prints all Checkpoints as JSON", async () => {
   const objects = Array.from({ length: 60 }, (_, index) => checkpoint(`c${index}`, 30 - index / 100));
   const kept = Array.from({ length: 30 }, (_, index) => checkpoint(`p${index}`, 5, { pinned: true }));
   const given = policy({ ...WEEK, dryRun: true });
@@ -165,7 +165,7 @@ test("a file without a Namespace whose labels select Checkpoints is rejected", a
   expect([status, stdout]).toEqual([2, ""]);
 });
 
-test("the Checkpoints of a Job that a file without Jobs may lack stay", async () => {
+test("keeps the Checkpoints of a Job if the file has no Jobs", async () => {
   const ofJob = (name: string, days: number) => {
     const one = checkpoint(name, days);
     Object.assign(one.status, { owner: { apiVersion: "batch/v1", kind: "Job", name: "train", uid: "j" } });
@@ -222,7 +222,7 @@ test.each<[string, readonly object[], string]>([
   expect([status, stdout]).toEqual([2, ""]);
 });
 
-test("lists Checkpoints and what protects them of a cluster, also of one whose kind is not installed", async () => {
+test("lists the Checkpoints of a cluster and what protects them, also if the kind is not installed", async () => {
   const api = new FakeApi();
   const put = (path: string, object: object) => api.put(path, object as never);
   put("/api/v1/namespaces/team-a/pods", WEB_0);

@@ -131,7 +131,7 @@ install:
   expect(status).toBe(1);
 });
 
-test("a policy that is never due is a failure, although pods match", async () => {
+test("fails if a policy is never due, although pods match", async () => {
   const [heartbeat = ""] = NIGHTLY.split("---");
   give("pods.json", PODS);
   give("policies.yaml", heartbeat.replace("0 3 * * *", "0 3 * * 5-TUE"));
@@ -150,7 +150,7 @@ test("a policy that is never due is a failure, although pods match", async () =>
   expect((await run("-f", "policies.yaml", "--pods", "pods.json")).status).toBe(0);
 });
 
-test("a namespace that the file of pods does not have is named, instead of having no labels", async () => {
+test("names a namespace that the file of pods does not have, instead of assuming no labels", async () => {
   give("policies.yaml", NIGHTLY.split("---")[1] ?? "");
   give("pods.json", JSON.stringify(pod("web-0", "team-c", {})));
   const { status, stdout } = await run("-f", "policies.yaml", "--pods", "pods.json");
@@ -160,7 +160,7 @@ test("a namespace that the file of pods does not have is named, instead of havin
   expect(status).toBe(1);
 });
 
-test("an expression that is invalid is reported together with the other problems", async () => {
+test("reports an invalid expression together with the other problems", async () => {
   give(
     "policies.yaml",
     NIGHTLY.replace("0 3 * * *", "0 25 * * *").replace("pod.spec.priorityClassName", "pod.spec.priorityClas"),

@@ -169,7 +169,7 @@ describe("policies for the platform", () => {
     expect(inInstall(spec, on)).toEqual([]);
   });
 
-  test("rejects one in an install that mirrors none", () => {
+  test("rejects a policy with executor Platform in an install that mirrors none", () => {
     expect(inInstall({ executor: "Platform" }, "")).toEqual([
       expect.stringContaining(
         "checkpointPolicies[0].executor  has no effect: the install mirrors no policies, and nothing would execute this one; given: Platform; set install.policies.platform",
@@ -177,13 +177,13 @@ describe("policies for the platform", () => {
     ]);
   });
 
-  test("rejects the mirror with an engine that has no platform", () => {
+  test("rejects mirrored policies with an engine that has no platform", () => {
     expect(inInstall({}, on, CRIU)).toEqual([
       expect.stringContaining("install.policies.platform  is not supported: the engine criu has no platform"),
     ]);
   });
 
-  test("asks for the unit of heartbeats, which the API does not document", () => {
+  test("requires the unit of heartbeats, which the API does not document", () => {
     expect(inInstall({}, "\n    platform: {}")).toEqual([
       expect.stringContaining("install.policies.platform.heartbeatUnit  is required"),
     ]);

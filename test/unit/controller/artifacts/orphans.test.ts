@@ -77,7 +77,7 @@ test.each<[string, (image: string) => void]>([
   expect(await gauge(process)).toBe(0);
 });
 
-test("one that is being deleted keeps its artifact, which its own controller deletes", async () => {
+test("keeps the artifact of a Checkpoint that is being deleted, because the controller of its install deletes it", async () => {
   const image = world.push();
   world.checkpoint("copy", {
     uid: uidOf(5),
@@ -97,7 +97,7 @@ test("one that is being deleted keeps its artifact, which its own controller del
   expect(world.has(image)).toBe(true);
 });
 
-test("one that is created between the sweep and the deletion is found, if the list of the sweep is older than 30 s", async () => {
+test("finds a Checkpoint that is created between the sweep and the deletion if the list of the sweep is older than 30 s", async () => {
   const images = [1, 2].map((n) => world.push({ uid: uidOf(n) }));
   const process = world.process();
   const options = stale(process);
@@ -105,7 +105,7 @@ test("one that is created between the sweep and the deletion is found, if the li
   await sweep();
   const real = process.registry.delete.bind(process.registry);
   process.registry.delete = async (...call) => {
-    // The deletion of the first one takes long. Meanwhile a backup of the other one is restored.
+    // The deletion of the first artifact takes long. Meanwhile a backup of the Checkpoint of the other one is restored.
     world.checkpoint("copy", { uid: uidOf(5), image: images[1]!, record: { checkpointUID: uidOf(2) } });
     jest.spyOn(Date, "now").mockReturnValue(NOW + 31_000);
     return real(...call);
@@ -114,7 +114,7 @@ test("one that is created between the sweep and the deletion is found, if the li
   expect(images.map((image) => world.has(image))).toEqual([false, true]);
 });
 
-test("many deletions cause one list", async () => {
+test("many deletions share one list", async () => {
   const images = Array.from({ length: 20 }, (_, n) => world.push({ uid: uidOf(n + 1) }));
   const process = world.process();
   const seen = lists(process);
@@ -124,7 +124,7 @@ test("many deletions cause one list", async () => {
   await sweep();
   expect(images.some((image) => world.has(image))).toBe(false);
   expect(seen.count).toBe(2);
-  // Without an orphan there is none.
+  // Without an orphan, nothing is listed.
   await sweep();
   expect(seen.count).toBe(2);
 });
@@ -149,7 +149,7 @@ test.each(["report", "delete"] as const)(
   },
 );
 
-test("a list of all Checkpoints is used for 30 s, and one that failed not at all", async () => {
+test("uses a list of all Checkpoints for 30 s, and repeats a failed list", async () => {
   let [count, fails] = [0, true];
   const elsewhere = new Elsewhere({
     list: async () => {
@@ -170,7 +170,7 @@ test("a list of all Checkpoints is used for 30 s, and one that failed not at all
   expect(count).toBe(3);
 });
 
-test("a list that fails once deletes nothing in this sweep", async () => {
+test("deletes nothing in a sweep whose list fails once", async () => {
   const image = world.push();
   const process = world.process();
   let fails = 0;
@@ -184,7 +184,7 @@ test("a list that fails once deletes nothing in this sweep", async () => {
   expect(world.has(image)).toBe(false);
 });
 
-test("a process that does not lead any more ends its sweep, and reports no failure of the list", async () => {
+test("a process that no longer leads ends its sweep, and reports no failure of the list", async () => {
   world.push();
   const process = world.process();
   const stop = new AbortController();
@@ -195,7 +195,7 @@ test("a process that does not lead any more ends its sweep, and reports no failu
   await expect(sweepOf(world, process).sweep(stop.signal)).rejects.toThrow("another process leads");
 });
 
-test("the log says why nothing is deleted, the sweep is not complete, and missing artifacts are found all the same", async () => {
+test("logs why nothing is deleted, does not count the sweep as complete, and still finds missing artifacts", async () => {
   const [orphan, gone] = [world.push(), world.push({ uid: uidOf(2) })];
   world.checkpoint("gone", { uid: uidOf(2), image: gone });
   for (const key of world.registry.manifests.keys())

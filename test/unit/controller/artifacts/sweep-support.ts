@@ -1,4 +1,4 @@
-/** One sweep of a process, as often as a test wants it. */
+/** Runs sweeps of a process, one at a time. */
 import { Missing } from "../../../../controller/artifacts/missing";
 import { Orphans, type OrphansOptions, type Swept } from "../../../../controller/artifacts/orphans";
 import { SweepReport } from "../../../../controller/artifacts/sweep-report";
@@ -9,7 +9,7 @@ export const DAY_MS = 86_400_000;
 export const NOW = Date.parse("2026-11-28T03:00:00Z");
 const signal = new AbortController().signal;
 
-/** Returns the sweep of a process, which deletes what two sweeps in a row have found. */
+/** Returns a function that runs one sweep of a process. A sweep deletes what two sweeps in a row have found. */
 export function sweepOf(world: World, process: Process, options: Partial<OrphansOptions> = {}) {
   const { client, events, log, metrics } = process.runtime;
   const report = new SweepReport(events, log, metrics);

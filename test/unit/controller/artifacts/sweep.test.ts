@@ -238,7 +238,7 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     expect(world.get("one")?.status?.conditions).toMatchObject([{ reason: "CheckpointCompleted" }]);
   });
 
-  test("is found by the next sweep if the registry failed for it, the last one", async () => {
+  test("the next sweep finds the last Checkpoint if the registry failed for it", async () => {
     let fails = false;
     await starting({
       fault: ({ method, path }) =>
@@ -260,7 +260,7 @@ describe("a Checkpoint whose artifact is not in the registry", () => {
     );
   });
 
-  test("is found after a bounded number of others that have no tag either", async () => {
+  test("is found after a limited number of other Checkpoints without a tag", async () => {
     let fails = false;
     await starting({
       fault: ({ method, path }) =>

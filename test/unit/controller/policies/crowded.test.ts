@@ -1,4 +1,4 @@
-/** More is due than the limits admit, or Checkpoints that do not help are in the way. */
+/** More pods are due than the limits admit, or other Checkpoints must not cover a pod. */
 import { PolicyEngine } from "../../../../controller/policies/core/engine";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
@@ -31,7 +31,7 @@ test("no pod starves while others are due again and again", () => {
   expect(counts.reduce((sum, count) => sum + count)).toBeGreaterThan(100);
 });
 
-test("a pod that is due again before its deadline is reported when it waits for longer than that", () => {
+test("reports a pod that waits for longer than its deadline, although it becomes due again and again", () => {
   const messages: string[] = [];
   const world = new World({
     maxInFlight: 1,
@@ -58,7 +58,7 @@ test("a pod that is due again before its deadline is reported when it waits for 
   expect(first).toMatchObject({ pod: "short", atMs: START + 45 * MINUTE, dueMs: START + 45 * MINUTE });
 });
 
-test("a failed Checkpoint of another policy covers nothing", () => {
+test("a failed Checkpoint of another policy does not cover the pod", () => {
   const world = new World({ fails: ({ policy }) => policy.uid === "p" });
   world.policy("p", every(1200));
   world.policy("q", { ...every(1500), minSpacingSeconds: 900 });
@@ -69,7 +69,7 @@ test("a failed Checkpoint of another policy covers nothing", () => {
   expect(ofQ.map(({ atMs }) => (atMs - START) / MINUTE)).toEqual([5, 35]);
 });
 
-test("a Checkpoint of an earlier pod with the same name covers nothing", () => {
+test("a Checkpoint of an earlier pod with the same name does not cover the pod", () => {
   const world = new World();
   world.policy("p", every(1200));
   world.policy("q", { ...every(1500), minSpacingSeconds: 900 });

@@ -1,4 +1,4 @@
-/** Random policies, requests, Checkpoints of other clients, failures and leaders: what holds for each start. */
+/** Checks each start of policies with random policies, requests, Checkpoints of other clients, failures and leaders. */
 import { SEED, seeded } from "../../../../testbed/random";
 import { World } from "./support";
 
@@ -15,7 +15,7 @@ function run(seed: number): { readonly wrong: readonly string[]; readonly starts
   const random = seeded(seed);
   const below = (count: number) => Math.floor(random() * count);
   const one = <T>(...all: readonly [T, ...T[]]): T => all[below(all.length)] ?? all[0];
-  // Two open Checkpoints of a pod, or one with the name of another, are an error of World.
+  // World fails for two open Checkpoints of a pod, and for two Checkpoints with the same name.
   const world = new World({
     maxInFlight: 1 + below(5),
     maxPerNode: 1 + below(3),
@@ -68,7 +68,7 @@ function run(seed: number): { readonly wrong: readonly string[]; readonly starts
   return { wrong, starts: world.starts.length };
 }
 
-test(`no start is doubled, early, late or too close, and no pod has two open Checkpoints, in ${RUNS} random clusters`, () => {
+test(`no start is duplicate, early, late or within the spacing, and no pod has two open Checkpoints, in ${RUNS} random clusters`, () => {
   const results = Array.from({ length: RUNS }, (_, index) => run(SEED + index));
   expect(results.flatMap(({ wrong }) => wrong)).toEqual([]);
   expect(results.reduce((sum, { starts }) => sum + starts, 0)).toBeGreaterThan(20 * RUNS);

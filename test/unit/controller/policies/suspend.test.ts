@@ -96,7 +96,7 @@ test.each([
   expect(failures("night").map(({ reason }) => reason)).toEqual(["NotAllCheckpointed", "CheckpointFailed"]);
 });
 
-test("asks the API server for nothing more once a Checkpoint has failed and that is reported", async () => {
+test("sends no more requests once a failed Checkpoint is reported", async () => {
   await suspending(5);
   await finish(["web-6c-2"], "Failed");
   await finish();
@@ -112,7 +112,7 @@ test("asks the API server for nothing more once a Checkpoint has failed and that
   expect(requests).toEqual([]);
 });
 
-test("reports it also if the Checkpoint whose follow-up would do so has not ended, and then fails too", async () => {
+test("reports the failure also if the Checkpoint whose follow-up would report it ends later, and fails too", async () => {
   await suspending(3);
   await finish(["web-6c-2"], "Failed");
   await finish(["web-6c-1"]);

@@ -81,7 +81,7 @@ test.each<[cron: string, ticks: readonly string[]]>([
   expect(ticks(settings, "2026-10-25T01:05:00Z", 1)).toEqual(expected.slice(-1));
 });
 
-test("a gap of half an hour, and one of a day, have the times in them", () => {
+test("times within a gap of half an hour, or of a day, are due at its end", () => {
   const island = { cron: "10,20 2 * * *", timeZone: "Australia/Lord_Howe" };
   expect(ticks(island, "2026-10-03T12:00:00Z", 2)).toEqual([
     "2026-10-03T15:30:00.000Z",
@@ -92,7 +92,7 @@ test("a gap of half an hour, and one of a day, have the times in them", () => {
   expect(ticks(apia, "2011-12-29T00:00:00Z", 1)).toEqual(["2011-12-30T10:00:00.000Z"]);
 });
 
-test("at most the change of the clocks is between a time on the clock and when it is due", () => {
+test("a time is due at most the change of the clocks after it", () => {
   const zones = [
     "Europe/Berlin",
     "America/New_York",

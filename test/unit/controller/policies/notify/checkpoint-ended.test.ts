@@ -67,7 +67,7 @@ test("a failed Checkpoint of another policy is reported with its reason", async 
   expect(podEvents(cluster)).toMatchObject([{ type: "Warning", reason: "PolicyNotification" }]);
 });
 
-test("outcomes and policies select, and each Checkpoint is reported once", async () => {
+test("selects Checkpoints by outcome and policy, and reports each once", async () => {
   begin({ outcomes: ["Completed"] });
   cluster.policy("others", ended({ policies: ["weekly"] }));
   await seconds(1);
@@ -87,7 +87,7 @@ test("outcomes and policies select, and each Checkpoint is reported once", async
   expect(cluster.sent).toHaveLength(1);
 });
 
-test("one that ended while no controller led is reported by the next one, with the same id again", async () => {
+test("a new leader reports a Checkpoint that ended while no controller led, with the same id", async () => {
   const stop = begin({});
   await seconds(1);
   cluster.request("web-0");

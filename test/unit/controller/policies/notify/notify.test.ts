@@ -21,7 +21,7 @@ const onRequest = { trigger: { manual: {} }, action: { notify: { destination: "o
 const statusOf = async (name: string) =>
   ((await cluster.api.send("GET", `${IN_A}/checkpointpolicies/${name}`)) as { status: PolicyStatus }).status;
 
-test("a request is sent once with what happened, and is an event of the pod", async () => {
+test("sends one request with the cause, and records an event of the pod", async () => {
   const clusterId = cluster.put("/api/v1/namespaces", { metadata: { name: "kube-system" } }).metadata.uid;
   const policy = cluster.policy("p", onRequest);
   const pod = cluster.pod("web-0", {
@@ -70,7 +70,7 @@ test("a request is sent once with what happened, and is an event of the pod", as
   });
 });
 
-test("the threshold of memory is an event of the type Warning, also without a destination", async () => {
+test("records a memory threshold as an event of the type Warning, also without a destination", async () => {
   cluster.policy("full", { trigger: { memory: { percent: 80 } }, action: { notify: {} } });
   const limits = { limits: { memory: "1Gi" } };
   const pod = cluster.pod("web-0", {
@@ -97,7 +97,7 @@ test("the threshold of memory is an event of the type Warning, also without a de
   expect(cluster.sent).toEqual([]);
 });
 
-test("a receiver that is down gets the same request with growing delays, until the deadline", async () => {
+test("retries the same request with growing delays until the deadline while the receiver is down", async () => {
   cluster.respond = () => DOWN;
   cluster.policy("p", { ...onRequest, deadlineSeconds: 300 });
   cluster.pod("web-0");
@@ -139,7 +139,7 @@ test("a receiver that is down gets the same request with growing delays, until t
   expect(JSON.stringify(cluster.lines)).toContain("10.9.8.7");
 });
 
-test("nothing is sent after the deadline, also what waited for a slow receiver", async () => {
+test("sends nothing after the deadline, even if it waited for a slow receiver", async () => {
   cluster.respond = async () => {
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     return DOWN;
@@ -160,7 +160,7 @@ test("nothing is sent after the deadline, also what waited for a slow receiver",
   expect(JSON.stringify(cluster.lines)).toContain("after 0 attempts: destination ops: HTTP 500");
 });
 
-test("a request that is older than the deadline is missed: no event, and nothing is sent", async () => {
+test("misses a request that is older than the deadline: records no event and sends nothing", async () => {
   cluster.policy("p", { ...onRequest, deadlineSeconds: 300 });
   cluster.pod("web-0");
   cluster.start();
@@ -191,7 +191,7 @@ test("Retry-After postpones all requests to the destination, and none to others"
   expect([to("ops"), await cluster.ended("delivered")]).toEqual([3, 2]);
 });
 
-test("what the receiver rejects is not repeated", async () => {
+test("does not repeat what the receiver rejects", async () => {
   cluster.respond = () => ({ is: "rejected", cause: "HTTP 307: redirects are not followed" });
   cluster.policy("p", onRequest);
   cluster.pod("web-0");
@@ -208,7 +208,7 @@ test("what the receiver rejects is not repeated", async () => {
   ]);
 });
 
-test("after a restart, what was not delivered is sent again with the same id", async () => {
+test("sends undelivered notifications again with the same id after a restart", async () => {
   cluster.respond = () => DOWN;
   cluster.policy("p", onRequest);
   cluster.pod("web-0");
@@ -229,7 +229,7 @@ test("after a restart, what was not delivered is sent again with the same id", a
   expect(await cluster.ended("delivered")).toBe(1);
 });
 
-test("a controller that ends during an attempt sends no more, and the next one sends it", async () => {
+test("a controller that ends during an attempt sends nothing more, and the next one sends the notification", async () => {
   cluster.respond = (_, signal) =>
     new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason as Error));
@@ -279,7 +279,7 @@ test.each<[string, (path: string) => void]>([
   expect(await cluster.ended("canceled")).toBe(1);
 });
 
-test("a destination that the install does not have is a condition of the policy", async () => {
+test("a condition of the policy reports a destination that the install does not have", async () => {
   cluster.policy("p", { trigger: { manual: {} }, action: { notify: { destination: "pager" } } });
   cluster.pod("web-0");
   cluster.start();

@@ -6,7 +6,7 @@ import { logInto } from "../../../../support/controller-runtime";
 import { podOf, policyOf, START } from "../support";
 import { destination } from "./support";
 
-test("a namespace has its share of the places, and all together are limited", () => {
+test("limits the notifications of a namespace, and of all namespaces together", () => {
   const pending = new Pending();
   const take = (namespace: string) => pending.take(namespace, "p");
   for (let index = 0; index < MAX_OF_NAMESPACE; index++) expect(take("a")).toBeUndefined();
@@ -20,7 +20,7 @@ test("a namespace has its share of the places, and all together are limited", ()
   expect(take("b")).toBe("10000 notifications wait");
 });
 
-test("counts those of a policy, with the cause of the last failed attempt while one waits", () => {
+test("counts the notifications of a policy, with the cause of the last failed attempt while one waits", () => {
   const pending = new Pending();
   pending.note("p", "HTTP 500");
   expect(pending.of("p")).toEqual({ count: 0 });
@@ -33,7 +33,7 @@ test("counts those of a policy, with the cause of the last failed attempt while 
   expect(pending.of("p")).toEqual({ count: 0 });
 });
 
-test("further notifications of a namespace are failures, and the same one does not wait twice", async () => {
+test("reports further notifications of a namespace as failures, and does not enqueue a notification twice", async () => {
   const failures: { readonly pod: string; readonly reason: string; readonly message: string }[] = [];
   const notifications = new Notifications({
     settings: { namespace: "cedana-system", destinations: [destination("ops")] },

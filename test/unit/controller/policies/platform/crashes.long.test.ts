@@ -29,7 +29,7 @@ const step = fc.record({
   ),
 });
 
-test("after any changes, faults and deaths there is one copy of each policy that the platform executes, no other, and no double execution", async () => {
+test("after random changes, faults and crashes, the platform has exactly one copy of each policy that it executes, and no policy is executed twice", async () => {
   await assertAsyncProperty(
     fc.asyncProperty(
       fc.array(step, { minLength: 3, maxLength: 8 }),

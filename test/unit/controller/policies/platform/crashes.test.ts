@@ -35,7 +35,7 @@ test.each(Array.from({ length: STEPS }, (_, index) => index + 1))(
   },
 );
 
-test("a policy is resumed after a process died that had deleted its copy: it has another one", async () => {
+test("a policy that is resumed after a process deleted its copy and died gets another copy", async () => {
   const world = new MirrorWorld();
   world.policy();
   const first = world.start();
@@ -60,7 +60,7 @@ test("a policy is resumed after a process died that had deleted its copy: it has
   await seconds(0);
 });
 
-test("the next process has a clock that is behind: a creation that is still executed is not repeated", async () => {
+test("does not repeat a creation that is still executed when the clock of the next process is behind", async () => {
   const world = new MirrorWorld();
   world.policy();
   const first = world.start();

@@ -27,7 +27,7 @@ describe("faults", () => {
     expect(world.most).toBe(1);
   });
 
-  test("a policy that a user creates meanwhile is not taken for the copy", async () => {
+  test("does not adopt a policy that a user creates meanwhile", async () => {
     world.faults.create = [
       (execute) => {
         world.platform.byUser({ input: 15, resource_list: ["team-a"] });
@@ -47,7 +47,7 @@ describe("faults", () => {
     expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
   });
 
-  test("a copy that is not known, of a policy that was deleted, is in the log once", async () => {
+  test("logs an unknown copy of a deleted policy once", async () => {
     world.faults.create = [
       (execute) => {
         world.platform.byUser({ input: 15, resource_list: ["team-a"] });
@@ -81,7 +81,7 @@ describe("faults", () => {
     expect(entries.map(({ heartbeat }) => heartbeat)).toEqual(isDeleted ? [] : [30]);
   });
 
-  test("an outage delays requests, and stops no policy that the controller executes", async () => {
+  test("an outage delays requests, and does not affect policies that the controller executes", async () => {
     world.pod();
     world.policy(
       { executor: "Controller", trigger: { heartbeat: { intervalSeconds: 600, jitterSeconds: 0 } } },
@@ -113,7 +113,7 @@ describe("faults", () => {
     expect(world.status()).toMatchObject({ type: "Failed", reason: "PlatformFailed" });
   });
 
-  test("429: nothing is sent before the time that the platform asks for", async () => {
+  test("429: sends nothing before the time that the platform requests", async () => {
     world.policy();
     world.faults.list = [refused(429, 1_200_000)];
     world.start();
@@ -127,7 +127,7 @@ describe("faults", () => {
     expect(world.copies).toMatchObject([{ input: 30 }]);
   });
 
-  test("429: that nothing is compared for 10 minutes is reported before the next request", async () => {
+  test("429: reports before the next request that nothing was compared for 10 minutes", async () => {
     world.policy();
     world.start();
     await minutes(2);
@@ -144,7 +144,7 @@ describe("faults", () => {
     expect(await world.gauge()).toEqual({ mirrored: 1 });
   });
 
-  test("401: reported in words, and tried again with longer delays", async () => {
+  test("401: reports the cause, and tries again with longer delays", async () => {
     world.policy();
     world.outage = refused(401);
     world.start();
@@ -176,7 +176,7 @@ describe("faults", () => {
     expect(Object.keys(world.record)).toContain(first.metadata.uid);
   });
 
-  test("500 to a creation: nothing is created before it is certain that nothing was", async () => {
+  test("500 to a creation: creates nothing until it is certain that the first request created nothing", async () => {
     world.policy();
     world.faults.create = [refused(500)];
     world.start();
@@ -226,7 +226,7 @@ describe("the record", () => {
     expect(world.status().message).toContain(message);
   });
 
-  test("a status cannot name a policy of others to delete", async () => {
+  test("a status cannot make the controller delete a policy of others", async () => {
     const foreign = world.platform.byUser();
     world.policy({ executor: "Controller" });
     world.api.edit(
@@ -299,7 +299,7 @@ describe("an install without the mirror", () => {
     );
   });
 
-  test("executes none whose copy an earlier configuration left", async () => {
+  test("does not execute a policy whose copy an earlier configuration left", async () => {
     world.pod();
     world.policy();
     const first = world.start();

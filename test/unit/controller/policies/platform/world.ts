@@ -57,7 +57,7 @@ export const lost: Fault = (execute) => {
   execute();
   throw new PlatformError("list", "no response within 30 s", "unknown");
 };
-/** It is not executed, and nothing says so. */
+/** It is not executed, and there is no response. */
 export const dropped: Fault = () => {
   throw new PlatformError("list", "no response within 30 s", "unknown");
 };
@@ -76,7 +76,7 @@ class Process extends Killable implements PlatformPolicies {
   }
 
   list(): Promise<readonly PlatformPolicy[]> {
-    // A list changes nothing: a process that dies before it is one that dies after the last step.
+    // A list changes nothing: a process that dies before it equals one that dies after the last step.
     return this.step(async () => policiesIn(await this.world.answer("list", "GET", undefined)), false);
   }
 

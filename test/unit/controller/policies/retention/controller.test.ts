@@ -298,7 +298,7 @@ test.each([
   expect(conditions.find(({ type }) => type === "Failed")).toMatchObject({ status: "True", message });
 });
 
-test("a policy that is removed during a decision for its status keeps nothing any more", async () => {
+test("a policy that is deleted during a decision for its status leaves nothing in the state", async () => {
   for (let index = 0; index < 1200; index++) checkpoint(`d${index}`, 1 + index / 1000);
   policy(WEEK);
   const kept = async () =>

@@ -96,7 +96,7 @@ test.each<[string, Partial<RetainedCheckpoint>]>([
   expect(steps).not.toContain("delete old");
 });
 
-test("a verification that failed meanwhile proves nothing", async () => {
+test("a Checkpoint whose verification failed meanwhile is not proven", async () => {
   const verified = checkpoint("verified", { isVerified: true });
   const { isVerified: _, ...unproven } = verified;
   const { cluster } = clusterOf([deletion(OLD, [verified])], { read: async () => unproven });
@@ -119,7 +119,7 @@ test("deletes nothing of which a pod is restored", async () => {
   expect(steps).toEqual(["plan without 0", "pause", "plan without 0"]);
 });
 
-test("a policy that is not current any more sends no request, also after the pause", async () => {
+test("a policy that is no longer current sends no request, also after the pause", async () => {
   let isCurrent = true;
   const { cluster, steps } = clusterOf([deletion(OLD, [GOOD])], {
     isCurrent: () => isCurrent,
@@ -162,7 +162,7 @@ test("decides again after 50 deletions, without those, and tries each once", asy
   expect(deletions).toHaveLength(70);
 });
 
-test("ends after 10 rejected deletions, and at an error that is none", async () => {
+test("ends after 10 rejected deletions, and at any other error", async () => {
   const plan = aged(Array.from({ length: 30 }, (_, index) => 100 - index)).map((one) => deletion(one));
   let status = 403;
   const { cluster, steps } = clusterOf(plan, {

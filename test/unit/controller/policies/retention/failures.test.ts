@@ -38,7 +38,7 @@ describe("a run that fails", () => {
     return () => void (cluster.api.send = send);
   }
 
-  test("is in the condition, the events and the metric of the alarm, until a run succeeds", async () => {
+  test("is reported by the condition, the events and the metric of the alarm until a run succeeds", async () => {
     for (const days of [30, 20, 1]) checkpoint(`d${days}`, days);
     policy(WEEK);
     start();
@@ -100,7 +100,7 @@ describe("a run that fails", () => {
     expect(conditionOf("Failed")).toMatchObject({ status: "False" });
   });
 
-  test("because its deletions are rejected says how many", async () => {
+  test("reports how many deletions were rejected", async () => {
     for (let days = 10; days < 40; days++) checkpoint(`d${days}`, days);
     policy(WEEK);
     start();
@@ -122,7 +122,7 @@ describe("a run that fails", () => {
     expect(conditionOf("Failed")).toMatchObject({ status: "False" });
   });
 
-  test("of a policy that is suspended is not what its condition says", async () => {
+  test("is not in the condition of a suspended policy", async () => {
     for (const days of [30, 1]) checkpoint(`d${days}`, days);
     policy(WEEK);
     start();
@@ -138,7 +138,7 @@ describe("a run that fails", () => {
     expect(conditionOf("Failed")).toMatchObject({ status: "False", reason: "Suspended" });
   });
 
-  test("is discarded once the policy has another action, which has no runs", () => {
+  test("is discarded when the policy gets an action that has no runs", () => {
     const of = (action: object) =>
       new PolicyState(
         { uid: "u", name: "p", generation: 2, sinceMs: 0, spec: { trigger: {}, action } },

@@ -71,7 +71,7 @@ describe("before a deletion", () => {
     expect(await cluster.names()).toEqual(["d1"]);
   });
 
-  test("one that changes just before is neither a deletion nor a failure", async () => {
+  test("a Checkpoint that changes just before is neither deleted nor counted as a failure", async () => {
     for (const days of [30, 20, 1]) cluster.checkpoint(`d${days}`, days);
     cluster.before = (method, path) => {
       if (method !== "DELETE" || !path.endsWith("d30")) return;
@@ -254,7 +254,7 @@ describe("a decision", () => {
     expect((await decide({ checkpoints: [old("a"), old("b", more)] }))["b"]).toBe(reason);
   });
 
-  test("about a Checkpoint that lost its artifact: its age counts, as that of a failed one", async () => {
+  test("about a Checkpoint without an artifact uses its age, as for a failed one", async () => {
     const conditions = [{ type: "Ready", status: "False", reason: "ImageNotFound", message: "" }];
     expect(await decide({ checkpoints: [old("a", { status: { conditions } }), old("b")] })).toEqual({
       a: "OlderThan",

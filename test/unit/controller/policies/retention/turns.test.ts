@@ -68,7 +68,7 @@ function scene() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("a decision is about what was known when it began, whatever changes in its turns", async () => {
+test("a decision uses the state at its start, whatever changes between its turns", async () => {
   const { checkpoints, labels, decide } = scene();
   let ended = false;
   const deciding = decide().finally(() => (ended = true));
@@ -82,7 +82,7 @@ test("a decision is about what was known when it began, whatever changes in its 
   expect(await decide()).toEqual([]);
 });
 
-test("nothing of a namespace that was not known when it began is deleted", async () => {
+test("deletes nothing in a namespace that was not known at its start", async () => {
   const { scope, decide } = scene();
   scope.covers = false;
   const deciding = decide();
@@ -91,7 +91,7 @@ test("nothing of a namespace that was not known when it began is deleted", async
   expect(new Set((await deciding).map(({ reason }) => reason))).toEqual(new Set(["NotKnown"]));
 });
 
-test("one decision is in progress at a time, and a later one knows what is known then", async () => {
+test("only one decision is in progress at a time, and a later one uses the state at its own start", async () => {
   const { checkpoints, decide, reads } = scene();
   const first = decide();
   const second = decide();
@@ -102,7 +102,7 @@ test("one decision is in progress at a time, and a later one knows what is known
   expect(await second).toHaveLength(COUNT - 1);
 });
 
-test("a decision that fails does not hold up the next one", async () => {
+test("a failed decision does not block the next one", async () => {
   const { checkpoints, decide } = scene();
   const { metadata, ...object } = checkpoint(0);
   checkpoints.set({ ...object, metadata: { ...metadata, resourceVersion: "2" }, spec: undefined as never });
