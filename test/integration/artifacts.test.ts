@@ -53,11 +53,7 @@ interface Checkpoint extends KubernetesObject {
   let token: string;
   let controller: ControllerProcess;
 
-  async function send<T = KubernetesObject>(method: string, path: string, body?: unknown, more: object = {}) {
-    const { status, body: response } = await api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
-    return response;
-  }
+  const send: ApiServer["send"] = (...request) => api.send(...request);
   const read = async (name: string, home = TEAM) => {
     const { status, body } = await api.request<Checkpoint>("GET", `${checkpointsOf(home)}/${name}`);
     return status === 404 ? undefined : body;

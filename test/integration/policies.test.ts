@@ -47,16 +47,7 @@ type Policy = KubernetesObject & {
   let objects: readonly KubernetesObject[] = [];
   let replicas: ControllerProcess[] = [];
 
-  async function send<T = KubernetesObject>(
-    method: string,
-    path: string,
-    body?: unknown,
-    more: object = {},
-  ): Promise<T> {
-    const { status, body: response } = await api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
-    return response;
-  }
+  const send: ApiServer["send"] = (...request) => api.send(...request);
 
   const pod = async (name: string, { home = TEAM, labels = {} } = {}) => {
     const path = `/api/v1/namespaces/${home}/pods`;

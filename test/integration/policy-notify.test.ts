@@ -58,16 +58,7 @@ function certificateOf(address: string, folder: string): { readonly key: string;
   let objects: readonly KubernetesObject[] = [];
   let replicas: ControllerProcess[] = [];
 
-  async function send<T = KubernetesObject>(
-    method: string,
-    path: string,
-    body?: unknown,
-    more: object = {},
-  ): Promise<T> {
-    const { status, body: response } = await api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
-    return response;
-  }
+  const send: ApiServer["send"] = (...request) => api.send(...request);
   const policy = (name: string, spec: object) =>
     send("POST", POLICIES, {
       apiVersion: "automation.cedana.ai/v1alpha1",

@@ -138,6 +138,18 @@ export class ApiServer {
       if (!resource.name.includes("/")) this.#resources.set(`${apiVersion}/${resource.kind}`, resource);
   }
 
+  /** Sends a request. @returns the body of the response @throws Error with the response if it failed */
+  async send<T = KubernetesObject>(
+    method: string,
+    path: string,
+    body?: unknown,
+    options: Options = {},
+  ): Promise<T> {
+    const { status, body: response } = await this.request<T>(method, path, body, options);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
+    return response;
+  }
+
   /** Applies an object server-side and forces conflicts. Unknown and duplicate fields are errors. */
   async apply(
     object: KubernetesObject,

@@ -124,15 +124,8 @@ export class PoliciesInstall {
   }
 
   /** @throws Error with the response if the API server rejects it */
-  async send<T = KubernetesObject>(
-    method: string,
-    path: string,
-    body?: unknown,
-    more: object = {},
-  ): Promise<T> {
-    const { status, body: response } = await this.api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
-    return response;
+  send<T = KubernetesObject>(...request: Parameters<ApiServer["send"]>): Promise<T> {
+    return this.api.send<T>(...request);
   }
 
   policy(name: string, spec: object): Promise<KubernetesObject> {

@@ -195,15 +195,8 @@ export class RestoreInstall {
   }
 
   /** Sends a request. @throws Error with the response if it failed */
-  async send<T = KubernetesObject>(
-    method: string,
-    path: string,
-    body?: unknown,
-    more: object = {},
-  ): Promise<T> {
-    const { status, body: response } = await this.api.request<T>(method, path, body, more);
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(response)}`);
-    return response;
+  send<T = KubernetesObject>(...request: Parameters<ApiServer["send"]>): Promise<T> {
+    return this.api.send<T>(...request);
   }
 
   async checkpoint(name: string, more: Parameters<typeof checkpointJson>[0] = {}): Promise<void> {
