@@ -1,4 +1,4 @@
-/** The Grafana dashboard in the parsers of others: Grafana's own schema, and Prometheus' parser of expressions. */
+/** Checks the Grafana dashboard with Grafana's own schema, and its expressions with Prometheus' parser. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -226,7 +226,7 @@ describe("the record", () => {
     expect(world.status().message).toContain(message);
   });
 
-  test("a status cannot make the controller delete a policy of others", async () => {
+  test("a status cannot make the controller delete a policy of another user", async () => {
     const foreign = world.platform.byUser();
     world.policy({ executor: "Controller" });
     world.api.edit(
