@@ -164,9 +164,7 @@ export class PolicyDriver {
     this.read();
     this.follow();
     this.followMemory();
-    const turn = new Turn(1);
-    const steps = this.engine.starting(() => Date.now());
-    while (steps.next().done !== true) await turn.next();
+    await new Turn(1).do(this.engine.starting(() => Date.now()));
   }
 
   private read(): void {

@@ -1,3 +1,4 @@
+import type { Steps } from "../../../kube";
 import { doneBefore, historyOf } from "./history";
 import { DueHeap } from "./due-heap";
 import { checkpointName } from "./hash";
@@ -49,14 +50,11 @@ export class PolicyEngine {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Evaluates all policies. Until then, changes are only stored: a leader starts with what exists. */
-  start(nowMs: number): void {
-    const steps = this.starting(() => nowMs);
-    while (steps.next().done !== true);
-  }
-
-  /** Starts the policies in steps, one for each policy. Everything may change between the steps. */
-  *starting(now: () => number): Generator<void> {
+  /**
+   * Evaluates all policies, in steps of one policy. Until then, changes of pods are only stored for it: a leader starts with what exists.
+   * Everything may change between the steps.
+   */
+  *starting(now: () => number): Steps<void> {
     for (const state of this.policies.all()) {
       this.match(state, now());
       yield;

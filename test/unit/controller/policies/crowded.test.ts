@@ -1,4 +1,5 @@
 /** More pods are due than the limits admit, or other Checkpoints must not cover a pod. */
+import { atOnce } from "../../../../kube";
 import { PolicyEngine } from "../../../../controller/policies/core/engine";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { TRIGGERS } from "../../../../controller/policies/triggers";
@@ -82,7 +83,7 @@ test("a Checkpoint of an earlier pod with the same name does not cover the pod",
   expect(world.starts.map(({ pod, policy }) => `${pod} ${policy}`)).toEqual(["old q", "old p", "new q"]);
 });
 
-test("the failures of one pod do not replace those of others in the status", () => {
+test("the failures of one pod do not replace those of other pods in the status", () => {
   const world = new World({ fails: () => true });
   world.policy("p", every(60));
   world.pod("a");
@@ -109,7 +110,7 @@ test("a run that is retried after the next one was due does not start after its 
   });
   engine.setPolicy(policyOf("p", { ...every(60), minSpacingSeconds: 0, deadlineSeconds: 90 }), START);
   engine.setPod(podOf("a", { createdMs: START }), START);
-  engine.start(START);
+  atOnce(engine.starting(() => START));
   const [first] = engine.advance(START + 1.9 * MINUTE);
   // The pod is due again while the request is in progress.
   expect(engine.advance(START + 2 * MINUTE)).toEqual([]);

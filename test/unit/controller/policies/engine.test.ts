@@ -1,3 +1,4 @@
+import { atOnce } from "../../../../kube";
 import { PolicyEngine } from "../../../../controller/policies/core/engine";
 import type { CheckpointFact, Filter, Run, Trigger } from "../../../../controller/policies/core/types";
 import { FILTERS } from "../../../../controller/policies/filters";
@@ -53,7 +54,7 @@ test("a leader starts one policy after the other, and misses nothing that change
   engine.removePod("b");
   engine.setPolicy(policyOf("r", { ...every(600), ...web }), START);
   expect(matched()).toEqual([2, 0, 0]);
-  while (steps.next().done !== true);
+  atOnce(steps);
   expect(matched()).toEqual([2, 2, 2]);
   pod("d", "db");
   expect(matched()).toEqual([1, 1, 1]);
@@ -76,7 +77,7 @@ test("a Checkpoint that ends while a leader starts its policies is not missed", 
   const end = { state: "completed", createdMs: START, endedMs: START + 1000 } as const;
   facts.push({ key: "team-a/c", pod: "team-a/a", podUID: "a", ...end });
   for (const fact of facts) engine.setCheckpoint(fact);
-  while (steps.next().done !== true);
+  atOnce(steps);
   expect(["p", "q"].map((uid) => engine.view(uid)?.nextRunMs)).toEqual([START + 1000, START + 1000]);
 });
 

@@ -1,3 +1,4 @@
+import { atOnce } from "../../../../kube";
 import { ACTIONS } from "../../../../controller/policies/actions";
 import { FILTERS } from "../../../../controller/policies/filters";
 import { PolicyEngine, podKey } from "../../../../controller/policies/core/engine";
@@ -87,7 +88,7 @@ export class World {
 
   constructor(private readonly options: WorldOptions = {}) {
     this.engine = this.newEngine();
-    this.engine.start(this.nowMs);
+    atOnce(this.engine.starting(() => this.nowMs));
   }
 
   policy(...given: Parameters<typeof policyOf>): void {
@@ -144,7 +145,7 @@ export class World {
     for (const policy of this.policies.values()) this.engine.setPolicy(policy, this.nowMs);
     for (const pod of this.pods.values()) this.engine.setPod(pod, this.nowMs);
     for (const facts of this.facts.values()) for (const fact of facts) this.engine.setCheckpoint(fact);
-    this.engine.start(this.nowMs);
+    atOnce(this.engine.starting(() => this.nowMs));
   }
 
   pass(ms: number): void {
