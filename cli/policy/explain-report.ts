@@ -1,5 +1,5 @@
 import type { PolicyLastVerified, PolicyStatus } from "../../api";
-import type { PolicyObject, PolicyPreview } from "../../controller/policies/preview";
+import { failedOf, type PolicyObject, type PolicyPreview } from "../../controller/policies/preview";
 import { podText, scheduleText } from "./text";
 
 /**
@@ -86,11 +86,6 @@ function verdictOf(
   // RFC 3339 in UTC: the order of the text is that of the times.
   if (failure && failure.time >= lastRunTime) return "failing";
   return waiting > 0 ? "waiting" : "scheduled";
-}
-
-/** Returns the condition by which the controller reports that the policy does nothing. */
-function failedOf({ conditions = [] }: PolicyStatus) {
-  return conditions.find(({ type, status }) => type === "Failed" && status === "True");
 }
 
 function nextSteps(

@@ -97,7 +97,8 @@ export function failedIn(policies: readonly PolicyObject[]): ReadonlyMap<string,
   return counts;
 }
 
-function failedOf({ conditions = [] }: PolicyStatus) {
+/** Returns the condition by which the controller reports that a policy does nothing, or that its last run failed. */
+export function failedOf({ conditions = [] }: PolicyStatus) {
   return conditions.find(({ type, status }) => type === "Failed" && status === "True");
 }
 

@@ -136,6 +136,19 @@ export interface FilterContext {
   readonly namespaceLabels: Readonly<Record<string, string>>;
 }
 
+/** Returns a context whose labels are read only by a filter that needs them: reading them can fail. */
+export function contextOf(
+  nowMs: number,
+  namespaceLabels: () => FilterContext["namespaceLabels"],
+): FilterContext {
+  return {
+    nowMs,
+    get namespaceLabels() {
+      return namespaceLabels();
+    },
+  };
+}
+
 /** Which pods match. `S` is the type of its settings in `spec.filter`. */
 export interface Filter<S = never> {
   /** Returns why it can match no pod; undefined if it can. */

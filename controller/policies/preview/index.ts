@@ -7,7 +7,7 @@ import { printable } from "../../../config/schema";
 import { ACTIONS } from "../actions";
 import { Watches } from "../core/watches";
 import { PolicyState, type PolicyProblem } from "../core/policy-state";
-import { entryOf, type Policy, type PolicyPod } from "../core/types";
+import { contextOf, entryOf, type FilterContext, type Policy, type PolicyPod } from "../core/types";
 import { FILTERS } from "../filters";
 import { TRIGGERS } from "../triggers";
 import { heartbeat, jitterOf } from "../triggers/heartbeat";
@@ -30,6 +30,7 @@ export {
   type PolicyObject,
   type WorkloadObject,
 } from "../objects";
+export { failedOf } from "../status";
 export type { RetentionObjects } from "../retention";
 export type { RetentionItem, RetentionPreview } from "./retention";
 
@@ -111,13 +112,11 @@ export function previewPolicy(
     ...(retention && { retention }),
     schedule,
     pods: inScope.map((pod) => {
-      const context = {
-        nowMs,
-        get namespaceLabels() {
-          return labelsOf(pod.namespace);
-        },
-      };
-      const failed = failedFilters(policy, pod, context);
+      const failed = failedFilters(
+        policy,
+        pod,
+        contextOf(nowMs, () => labelsOf(pod.namespace)),
+      );
       const { namespace, name } = pod;
       const neverDue = failed.length === 0 ? neverDueFor(policy, pod) : undefined;
       return {
@@ -144,7 +143,7 @@ const WORKS_ON = { pod: undefined, policy: "Checkpoints", suspendedWorkload: "su
 function failedFilters(
   { spec: { filter = {} } }: Policy,
   pod: PolicyPod,
-  context: { readonly nowMs: number; readonly namespaceLabels: Readonly<Record<string, string>> },
+  context: FilterContext,
 ): readonly FailedFilter[] {
   const given = filter as Readonly<Record<string, unknown>>;
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(FILTERS, name));

@@ -1,7 +1,7 @@
 import type { DeleteCheckpointsAction } from "../../../api";
 import { atOnce, each, mapped, type Steps } from "../../../kube";
 import type { CheckpointObject } from "../../checkpoints/objects";
-import type { Filter, Policy } from "../core/types";
+import { contextOf, type Filter, type Policy } from "../core/types";
 import { toRetained, toRetaining, type RetainedCheckpoint } from "./facts";
 import { decide, type RetentionEntry } from "./plan";
 
@@ -64,12 +64,7 @@ export function* decidePolicy(
     if (namespace !== undefined && pod.namespace !== namespace) return false;
     if (policy === undefined ? !createdByUsers : policies !== undefined && !policies.includes(policy))
       return false;
-    const context = {
-      nowMs,
-      get namespaceLabels() {
-        return labelsOf(pod.namespace);
-      },
-    };
+    const context = contextOf(nowMs, () => labelsOf(pod.namespace));
     return conditions.every(
       ([name, given]) =>
         (Object.hasOwn(filters, name) && filters[name]?.matchesRecorded?.(given as never, pod, context)) ??

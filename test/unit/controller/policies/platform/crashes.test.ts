@@ -1,7 +1,15 @@
 import { lost, minutes, MirrorWorld, seconds } from "./world";
 
-beforeEach(() => void jest.useFakeTimers({ now: Date.parse("2026-11-27T12:00:00Z") }));
-afterEach(() => void jest.useRealTimers());
+let world: MirrorWorld;
+beforeEach(() => {
+  jest.useFakeTimers({ now: Date.parse("2026-11-27T12:00:00Z") });
+  world = new MirrorWorld();
+});
+afterEach(async () => {
+  world.stop();
+  await seconds(0);
+  jest.useRealTimers();
+});
 
 /** Steps of a creation, a change and a deletion: record, request, record of each, and writes of the status. */
 const STEPS = 16;
@@ -9,7 +17,6 @@ const STEPS = 16;
 test.each(Array.from({ length: STEPS }, (_, index) => index + 1))(
   "a process that dies at step %i leaves one copy of a policy, and none of a deleted one",
   async (dieAt) => {
-    const world = new MirrorWorld();
     const foreign = world.platform.byUser({ resource_list: ["team-b"] });
     world.policy();
     let dead = world.start(dieAt);
@@ -30,13 +37,10 @@ test.each(Array.from({ length: STEPS }, (_, index) => index + 1))(
     expect(world.record).toEqual({});
     expect(world.most).toBe(1);
     expect([...world.platform.policies.values()]).toEqual([foreign]);
-    world.stop();
-    await seconds(0);
   },
 );
 
 test("a policy that is resumed after a process deleted its copy and died gets another copy", async () => {
-  const world = new MirrorWorld();
   world.policy();
   const first = world.start();
   await minutes(2);
@@ -56,12 +60,9 @@ test("a policy that is resumed after a process deleted its copy and died gets an
   await minutes(3);
   expect(world.copies).toHaveLength(1);
   expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
-  world.stop();
-  await seconds(0);
 });
 
 test("does not repeat a creation that is still executed when the clock of the next process is behind", async () => {
-  const world = new MirrorWorld();
   world.policy();
   const first = world.start();
   world.faults.create = [
@@ -78,12 +79,9 @@ test("does not repeat a creation that is still executed when the clock of the ne
   await minutes(5);
   expect(world.most).toBe(1);
   expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
-  world.stop();
-  await seconds(0);
 });
 
 test("a response is lost, then the process dies", async () => {
-  const world = new MirrorWorld();
   world.faults.create = [lost];
   world.policy();
   // The record of the creation, and the request.
@@ -94,6 +92,4 @@ test("a response is lost, then the process dies", async () => {
   await minutes(3);
   expect(world.copies).toHaveLength(1);
   expect(world.status()).toMatchObject({ reason: "Mirrored", platform: { id: world.copies[0]?.id } });
-  world.stop();
-  await seconds(0);
 });
